@@ -1,0 +1,1 @@
+"""The StepBridge language server: pipelines validated while they are typed."""
