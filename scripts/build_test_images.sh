@@ -1,0 +1,112 @@
+#!/usr/bin/env bash
+# Builds the images of the tests without any registry: Debian packages by mmdebstrap, Python wheels made on
+# this machine and installed in a container that has no network. A recipe is a folder of tests/images; an
+# image is built again only when its recipe changed (the label stepbridge.recipe holds its digest).
+#
+#   stepbridge-test/python   Python 3.11 and bash, nothing else
+#   stepbridge-test/sklearn  ... + numpy, scikit-learn, joblib, boto3
+#   stepbridge-test/toolkit  ... + sagemaker-training and a server: `train`, `serve`
+#
+# usage: build_test_images.sh [IMAGE...]    Cache: $XDG_CACHE_HOME/stepbridge/images
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+. "$here/apt.sh"
+recipes=$here/../tests/images
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/stepbridge/images
+suite=bookworm
+python_version=3.11
+path=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+
+mkdir -p "$cache"
+exec 9>"$cache/lock"
+flock 9 # two checkouts on one machine share the cache and the engine
+
+digest() { # of all files of these recipes, names and contents
+    (cd "$recipes" && find "$@" -type f -print0 | sort -z | xargs -0 sha256sum; echo "$suite") | sha256sum | cut -c1-16
+}
+
+is_built() { # IMAGE DIGEST
+    [ "$(docker image inspect -f '{{index .Config.Labels "stepbridge.recipe"}}' "stepbridge-test/$1" 2>/dev/null)" = "$2" ]
+}
+
+# An interpreter of the images' version that has pip: what its `pip wheel` makes fits the images.
+host_python() {
+    local candidate
+    for candidate in "$here/../.venv/bin/python" "python$python_version" python3 python; do
+        "$candidate" -c "import sys, pip; assert '%d.%d' % sys.version_info[:2] == '$python_version'" \
+            >/dev/null 2>&1 && { echo "$candidate"; return; }
+    done
+    if command -v uv >/dev/null && uv venv -q --seed --clear --python "$python_version" "$cache/venv" >&2; then
+        echo "$cache/venv/bin/python"
+        return
+    fi
+    echo "missing: Python $python_version with pip (or uv, which fetches one); it makes the wheels of the images." >&2
+    return 1
+}
+
+build_python() {
+    local tarball=$cache/base-$1.tar
+    if [ ! -s "$tarball" ]; then
+        provide mmdebstrap mmdebstrap debian-archive-keyring
+        rm -f "$cache"/base-*.tar "$cache"/*.part
+        mmdebstrap --quiet --format=tar --variant=essential --include="$(paste -sd, "$recipes/python/packages.txt")" \
+            --customize-hook="sh '$recipes/python/customize.sh' \"\$1\"" \
+            --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
+            "$suite" "$tarball.part" >&2
+        mv "$tarball.part" "$tarball"
+    fi
+    docker import --change "ENV PATH=$path LANG=C.UTF-8" --change 'CMD ["python3"]' \
+        --change "LABEL stepbridge.recipe=$1" "$tarball" stepbridge-test/python:latest >/dev/null
+}
+
+# layer IMAGE PARENT DIGEST CHANGE...: install the recipe's wheels and its root/ folder on top of PARENT
+layer() {
+    local image=$1 parent=$2 recipe=$3 wheels container change
+    wheels=$cache/wheels-$image-$(digest "$image/requirements.txt" sklearn/requirements.txt)
+    shift 3
+    if [ ! -e "$wheels/complete" ]; then
+        rm -rf "$cache/wheels-$image"-*
+        provide cc gcc libc6-dev
+        "$(host_python)" -m pip wheel -qq --disable-pip-version-check -w "$wheels" \
+            -r "$recipes/$image/requirements.txt" -r "$recipes/sklearn/requirements.txt" >&2
+        touch "$wheels/complete"
+    fi
+    container=$(docker create --network none -v "$wheels:/wheels:ro" -v "$recipes/$image:/recipe:ro" \
+        "stepbridge-test/$parent" bash -ec '
+            python3 -m pip install -q --no-index --find-links /wheels --no-cache-dir --root-user-action ignore \
+                -r /recipe/requirements.txt
+            python3 -c "import sklearn, boto3"
+            if [ -d /recipe/root ]; then cp -r /recipe/root/. /; fi')
+    # shellcheck disable=SC2064
+    trap "docker rm -f $container >/dev/null" EXIT
+    docker start -a "$container" >&2
+    local changes=()
+    for change in "$@" "LABEL stepbridge.recipe=$recipe"; do changes+=(--change "$change"); done
+    docker commit "${changes[@]}" "$container" "stepbridge-test/$image:latest" >/dev/null
+    docker rm -f "$container" >/dev/null
+    trap - EXIT
+}
+
+build_sklearn() { layer sklearn python "$1" 'CMD ["python3"]'; }
+build_toolkit() { layer toolkit sklearn "$1" 'CMD ["train"]' 'EXPOSE 8080'; }
+
+declare -A parents=([python]="" [sklearn]="python" [toolkit]="python sklearn")
+
+# wanted IMAGE: build it, and what it stands on, where the recipe changed
+wanted() {
+    local parent recipe
+    for parent in ${parents[$1]}; do wanted "$parent"; done
+    # shellcheck disable=SC2086
+    recipe=$(digest ${parents[$1]} "$1")
+    if is_built "$1" "$recipe"; then return; fi
+    "build_$1" "$recipe"
+    echo "stepbridge-test/$1: built"
+}
+
+docker version >/dev/null 2>&1 || { echo "missing: a container engine; run scripts/ensure_docker.sh" >&2; exit 1; }
+for image in "${@:-python sklearn toolkit}"; do
+    # shellcheck disable=SC2086
+    for name in $image; do wanted "$name"; done
+done
+docker image prune -f --filter label=stepbridge.recipe >/dev/null # what the new ones replaced
+echo "test images: up to date"
