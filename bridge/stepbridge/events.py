@@ -57,7 +57,9 @@ class StepPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     type: str  # "Training", "Processing", "Condition" ... as in the definition
-    needs: tuple[str, ...] = ()  # steps it waits for (data edges, DependsOn, the condition whose branch it is in)
+    needs: tuple[
+        str, ...
+    ] = ()  # steps it waits for (data edges, DependsOn, the condition whose branch it is in)
     branch: tuple[str, bool] | None = None  # (condition step, is in IfSteps)
 
 
@@ -138,22 +140,14 @@ class RunFinished(Event, frozen=True, kw_only=True, tag="run-finished"):
 
 
 class Notice(Event, frozen=True, kw_only=True, tag="notice"):
-    """Something a person should know that fails nothing (an argument without meaning here, a stale file ...)."""
+    """Something a person should know that fails nothing (an argument without meaning here ...)."""
 
     message: str
     step: str = ""
 
 
 AnyEvent = (
-    RunStarted
-    | StepStarted
-    | StepPhase
-    | StepJob
-    | StepLog
-    | StepDebug
-    | StepFinished
-    | RunFinished
-    | Notice
+    RunStarted | StepStarted | StepPhase | StepJob | StepLog | StepDebug | StepFinished | RunFinished | Notice
 )
 
 encode = msgspec.json.Encoder().encode

@@ -1,4 +1,4 @@
-"""Settings of a workspace: `stepbridge.toml`, or `[tool.stepbridge]` of `pyproject.toml`, and the state folder.
+"""Settings of a workspace (`stepbridge.toml`, or `[tool.stepbridge]`) and its state folder.
 
 Read once at the start of a command; every other module gets the values it needs, never this file.
 """
@@ -85,10 +85,7 @@ class Workspace:
     def region(self) -> str:
         env = os.environ
         return (
-            self.settings.region
-            or env.get("AWS_REGION")
-            or env.get("AWS_DEFAULT_REGION")
-            or DEFAULT_REGION
+            self.settings.region or env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or DEFAULT_REGION
         )
 
     @classmethod

@@ -1,1 +1,21 @@
+"""Job requests become containers: files, mounts, environment, command, image.
 
+Sources of the contract: the service's documentation on training and processing containers, and what the
+training toolkit and the SDK's own containers read. Knows no pipeline and starts nothing.
+"""
+
+from .plan import CodeMapping, JobContext, JobPlan, OutputMove, SourceCode
+from .processing import ProcessingRequest, plan_processing
+from .training import TrainingRequest, plan_training
+
+__all__ = [
+    "CodeMapping",
+    "JobContext",
+    "JobPlan",
+    "OutputMove",
+    "ProcessingRequest",
+    "SourceCode",
+    "TrainingRequest",
+    "plan_processing",
+    "plan_training",
+]

@@ -1,0 +1,341 @@
+"""Pipelines and their executions, for everyone above: the wire service, the CLI and the DAP server.
+
+The facade may be called from any thread; runs themselves live on one asyncio loop, which the bridge owns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from stepbridge.definition.document import PipelineDefinition, parse
+from stepbridge.definition.graph import graph
+from stepbridge.definition.parameters import bind
+from stepbridge.definition.values import did_you_mean
+from stepbridge.errors import DefinitionError, StepBridgeError
+from stepbridge.events import RunStatus, StepStatus
+from stepbridge.jobs import plan_processing, plan_training
+
+from .arns import new_id
+from .describe import describe_processing, describe_training
+from .execution import Execution, RunOptions, RunServices
+from .job_runner import JobOrder, JobOutcome, describe_error
+from .journal import ExecutionRecord, PipelineRecord
+from .state import wire_step
+from .steps.jobs import image_of
+
+OptionsFor = Callable[[ExecutionRecord, PipelineDefinition], RunOptions]
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """What the person who started the program asked for; it wins over what the program asked for."""
+
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    program: str | None = None
+    options: OptionsFor = lambda record, definition: RunOptions()
+
+
+class Executions:
+    """Creates pipelines, starts and stops runs, describes both."""
+
+    def __init__(self, services: RunServices, loop: asyncio.AbstractEventLoop) -> None:
+        self._services = services
+        self._loop = loop
+        self._journal = services.journal
+        self.live: dict[str, Execution] = {}
+        self.overrides = Overrides()
+        self._tasks: set[asyncio.Task[None] | Future[None]] = set()
+
+    # pipelines
+
+    def create_pipeline(
+        self,
+        name: str,
+        definition_text: str,
+        *,
+        display_name: str | None = None,
+        description: str | None = None,
+        role_arn: str = "",
+        parallelism: int | None = None,
+        tags: Sequence[Mapping[str, str]] = (),
+    ) -> PipelineRecord:
+        """Keep a pipeline's definition; the same name again is its next version.
+
+        Raises:
+            DefinitionError: the definition is not valid.
+        """
+        definition = parse(definition_text)
+        graph(definition).order()
+        earlier = self._journal.pipeline(name)
+        now = time.time()
+        record = PipelineRecord(
+            name=name,
+            arn=self._services.arns.pipeline(name),
+            definition=definition_text,
+            display_name=display_name or (earlier.display_name if earlier else name),
+            description=description or (earlier.description if earlier else ""),
+            role_arn=role_arn or (earlier.role_arn if earlier else ""),
+            parallelism=parallelism
+            if parallelism is not None
+            else (earlier.parallelism if earlier else None),
+            created=earlier.created if earlier else now,
+            modified=now,
+            version=earlier.version + 1 if earlier else 1,
+            tags=tuple(tags) or (earlier.tags if earlier else ()),
+        )
+        self._journal.save_pipeline(record)
+        return record
+
+    def pipeline(self, name: str) -> PipelineRecord | None:
+        """By name or ARN."""
+        return self._journal.pipeline(name.rpartition("/")[2])
+
+    def pipelines(self) -> list[PipelineRecord]:
+        return self._journal.pipelines()
+
+    def delete_pipeline(self, name: str) -> None:
+        self._journal.delete_pipeline(name)
+
+    # executions
+
+    def start(
+        self,
+        pipeline: PipelineRecord,
+        parameters: Mapping[str, str],
+        *,
+        display_name: str = "",
+        description: str = "",
+        parallelism: int | None = None,
+        selective: Mapping[str, Any] | None = None,
+        client_token: str = "",
+    ) -> ExecutionRecord:
+        """Start a run of a pipeline; returns as soon as it is known to be startable.
+
+        Raises:
+            DefinitionError: the definition is not valid.
+            ParameterError: a parameter is unknown, missing or of the wrong type.
+        """
+        known = client_token and self._by_token(pipeline.name, client_token)
+        if known:
+            return known
+        overrides = self.overrides
+        definition = parse(pipeline.definition)
+        given = {**parameters, **overrides.parameters}
+        values = bind(definition, given)
+        run = new_id()
+        record = ExecutionRecord(
+            run=run,
+            arn=self._services.arns.execution(pipeline.name, run),
+            pipeline=pipeline.name,
+            definition=pipeline.definition,
+            parameters={name: _as_text(value) for name, value in given.items()},
+            display_name=display_name or f"execution-{int(time.time() * 1000)}",
+            description=description,
+            parallelism=parallelism or pipeline.parallelism,
+            status=RunStatus.EXECUTING,
+            failure="",
+            started=time.time(),
+            ended=None,
+            program=overrides.program,
+            client_token=client_token,
+            selective=selective,
+            owner=os.getpid(),
+        )
+        options = overrides.options(record, definition)
+        if selective:
+            options = self._selected(options, record, definition)
+        self._journal.save_execution(record)
+        self._launch(record, definition, values, options)
+        return record
+
+    def retry(self, arn: str) -> ExecutionRecord:
+        """Run the steps of a failed or stopped execution that did not succeed (RetryPipelineExecution)."""
+        record = self.need(arn)
+        if not record.status.ended or record.status is RunStatus.SUCCEEDED:
+            raise StepBridgeError(
+                f"Execution {record.run} is {record.status}: only failed and stopped ones are retried"
+            )
+        definition = parse(record.definition)
+        done = {s["name"] for s in self._journal.steps(record.run) if s["status"] == StepStatus.SUCCEEDED}
+        rest = frozenset(step.name for step in definition.walk()) - done
+        options = replace(self.overrides.options(record, definition), selected=rest, base=record.run)
+        again = replace(record, status=RunStatus.EXECUTING, failure="", ended=None, owner=os.getpid())
+        self._journal.save_execution(again)
+        self._launch(again, definition, bind(definition, record.parameters), options)
+        return again
+
+    def stop(self, arn: str, grace_seconds: float = 5.0) -> None:
+        """Stop a run; returns at once. A run whose bridge is gone is marked stopped."""
+        record = self.need(arn)
+        live = self.live.get(record.run)
+        if live is not None:
+            asyncio.run_coroutine_threadsafe(live.stop(grace_seconds), self._loop)
+        elif not record.status.ended and not _alive(record.owner):
+            self._journal.save_execution(replace(record, status=RunStatus.STOPPED, ended=time.time()))
+
+    def execution(self, arn: str) -> ExecutionRecord | None:
+        """By ARN or run id."""
+        return self._journal.execution(arn)
+
+    def need(self, arn: str) -> ExecutionRecord:
+        record = self.execution(arn)
+        if record is None:
+            raise StepBridgeError(f"There is no execution {arn}", "stepbridge runs lists them.")
+        return record
+
+    def executions(self, pipeline_name: str) -> list[ExecutionRecord]:
+        """Newest first."""
+        return self._journal.executions(pipeline_name)
+
+    def steps(self, arn: str) -> list[dict[str, Any]]:
+        """Steps that have started, in ListPipelineExecutionSteps' shape, newest first."""
+        shown = [wire_step(state) for state in self._journal.steps(self.need(arn).run)]
+        return sorted((step for step in shown if step), key=lambda step: step["StartTime"], reverse=True)
+
+    def update_execution(
+        self, arn: str, display_name: str | None, description: str | None
+    ) -> ExecutionRecord:
+        record = self.need(arn)
+        record = replace(
+            record,
+            display_name=display_name or record.display_name,
+            description=record.description if description is None else description,
+        )
+        self._journal.save_execution(record)
+        return record
+
+    async def finished(self, run: str) -> ExecutionRecord:
+        """Waits until a run of this bridge has ended."""
+        live = self.live.get(run)
+        if live is not None:
+            await live.finished.wait()
+        return self.need(run)
+
+    async def idle(self) -> None:
+        """Waits until no run and no job is under way."""
+        while self._tasks:
+            await asyncio.wait([_as_task(task) for task in self._tasks])
+
+    # jobs
+
+    def job(self, kind: str, name: str) -> dict[str, Any] | None:
+        return self._journal.job(kind, name)
+
+    def jobs(self, kind: str) -> list[dict[str, Any]]:
+        return self._journal.jobs(kind)
+
+    def run_job(self, kind: str, name: str, request: Mapping[str, Any]) -> str:
+        """Run a job that belongs to no pipeline; returns its ARN at once. kind: "training", "processing"."""
+        arn = self._services.arns.resource(kind, name)
+        planner = {"training": plan_training, "processing": plan_processing}[kind]
+        order = JobOrder(
+            kind=kind,
+            name=name,
+            arn=arn,
+            run=name,
+            step=name,
+            request=request,
+            image=image_of(kind, request, name),
+            planner=planner,
+            folder=self._services.runs / name,
+        )
+        self._save_job(order, None)
+        self._spawn(self._run_job(order))
+        return arn
+
+    def stop_job(self, kind: str, name: str) -> None:
+        """Stop a job, a step's own as well; it is described as Stopped when its containers have ended."""
+        for job in list(self._services.jobs.running.values()):
+            if job.order.kind == kind and job.order.name == name:
+                asyncio.run_coroutine_threadsafe(job.stop(), self._loop)
+
+    async def _run_job(self, order: JobOrder) -> None:
+        try:
+            outcome = await self._services.jobs.run(order)
+        except StepBridgeError as error:
+            outcome = JobOutcome("Failed", describe_error(error), -1, {}, time.time(), time.time())
+        self._save_job(order, outcome)
+
+    def _save_job(self, order: JobOrder, outcome: JobOutcome | None) -> None:
+        describe = {"training": describe_training, "processing": describe_processing}[order.kind]
+        self._journal.save_job(order.kind, order.name, describe(order, outcome), order.run, order.step)
+
+    # inside
+
+    def _launch(
+        self,
+        record: ExecutionRecord,
+        definition: PipelineDefinition,
+        values: Mapping[str, Any],
+        options: RunOptions,
+    ) -> None:
+        shutil.rmtree(self._services.runs / record.run, ignore_errors=True) if options.base is None else None
+        execution = Execution(record, definition, values, self._services, options)
+        self.live[record.run] = execution
+        self._spawn(self._run(execution))
+
+    async def _run(self, execution: Execution) -> None:
+        try:
+            await execution.start()
+        finally:
+            self.live.pop(execution.run, None)
+
+    def _spawn(self, work: Any) -> None:
+        """Run a coroutine on the loop, from whichever thread."""
+        task: Future[None] = asyncio.run_coroutine_threadsafe(work, self._loop)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _by_token(self, pipeline: str, token: str) -> ExecutionRecord | None:
+        return next((e for e in self._journal.executions(pipeline) if e.client_token == token), None)
+
+    def _selected(
+        self, options: RunOptions, record: ExecutionRecord, definition: PipelineDefinition
+    ) -> RunOptions:
+        """SelectiveExecutionConfig: the steps to run, on the results of an earlier execution."""
+        selective = record.selective or {}
+        names = frozenset(item["StepName"] for item in selective.get("SelectedSteps", ()))
+        known = [step.name for step in definition.walk()]
+        for name in names - set(known):
+            raise DefinitionError(
+                f"SelectedSteps: the pipeline has no step {name}", did_you_mean(name, known)
+            )
+        source = selective.get("SourcePipelineExecutionArn")
+        base = self.execution(source) if source else self._latest(record)
+        if base is None:
+            raise StepBridgeError(
+                f"There is no execution of {record.pipeline} to take the other steps' results from",
+                "Run the whole pipeline once.",
+            )
+        return replace(options, selected=names, base=base.run)
+
+    def _latest(self, record: ExecutionRecord) -> ExecutionRecord | None:
+        earlier = (e for e in self._journal.executions(record.pipeline) if e.run != record.run)
+        return next((e for e in earlier if e.status.ended), None)
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def _as_task(task: asyncio.Task[None] | Future[None]) -> asyncio.Future[None]:
+    return asyncio.wrap_future(task) if isinstance(task, Future) else task
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

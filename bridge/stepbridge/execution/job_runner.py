@@ -1,0 +1,382 @@
+"""Runs one job: image, files, containers, log, debugger, time limit, outputs.
+
+Serves steps of pipelines and jobs that a program creates by itself. Knows no scheduler: an order comes in, an
+outcome goes out, events tell what happens in between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from stepbridge.engines.base import Container, ContainerSpec, Engine, ExitStatus
+from stepbridge.errors import StepBridgeError
+from stepbridge.events import EventBus, Notice, StepJob, StepLog, StepPhase
+from stepbridge.jobs.collect import failure_reason, give_back, move_outputs
+from stepbridge.jobs.images import LocalImage, Login, resolve_image
+from stepbridge.jobs.plan import JobContext, JobPlan, SourceCode
+from stepbridge.settings import Settings
+from stepbridge.storage.objects import ObjectStore
+
+KEPT_STDERR_LINES = 200
+SECRET_NAMES = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ACCESS_KEY_ID")
+
+Planner = Callable[[Mapping[str, Any], JobContext], JobPlan]
+
+
+class ContainerDebugger(Protocol):
+    """What the debugger adds to one container (debug/ implements it)."""
+
+    def instrument(self, spec: ContainerSpec) -> ContainerSpec: ...
+    async def watch(self, container: Container) -> None:
+        """Runs beside the container until it ended."""
+        ...
+
+    async def unheld(self) -> None:
+        """Returns at once, or as soon as no client holds a process of the container any more."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class DebuggerFactory(Protocol):
+    def __call__(
+        self, order: JobOrder, plan: JobPlan, spec: ContainerSpec, image: LocalImage
+    ) -> ContainerDebugger | None:
+        """None: nothing is to be injected into this container."""
+        ...
+
+
+@dataclass(frozen=True)
+class JobOrder:
+    """A job to run: `request` is the Create* request with every value final."""
+
+    kind: str  # "training" | "processing" | "transform"
+    name: str
+    arn: str
+    run: str
+    step: str
+    request: Mapping[str, Any]
+    image: str  # the image URI the request names
+    planner: Planner
+    folder: Path
+    attempt: int = 1
+
+
+@dataclass(frozen=True)
+class JobOutcome:
+    """How a job ended. status: "Completed", "Failed" or "Stopped"."""
+
+    status: str
+    failure: str
+    exit_code: int
+    outputs: Mapping[str, str]
+    started: float
+    ended: float
+    metrics: tuple[dict[str, Any], ...] = ()
+
+
+@dataclass
+class RunningJob:
+    """A job while it runs: what `stop` and `restart` act upon."""
+
+    order: JobOrder
+    containers: list[Container] = field(default_factory=list)
+    stopping: bool = False
+    restarting: bool = False
+    timed_out: bool = False
+
+    async def stop(self, grace_seconds: float = 5.0) -> None:
+        self.stopping = True
+        await self._end(grace_seconds)
+
+    async def restart(self) -> None:
+        """End the containers and start the job again, with the code as it is on disk then."""
+        self.restarting = True
+        await self._end(0.0)
+
+    async def time_out(self) -> None:
+        self.timed_out = True
+        await self._end(5.0)
+
+    async def _end(self, grace_seconds: float) -> None:
+        await asyncio.gather(*(container.stop(grace_seconds) for container in self.containers))
+
+
+@dataclass(frozen=True)
+class JobServices:
+    """The parts a job runner works with."""
+
+    engine: Callable[[], Any]  # () -> Awaitable[Engine]; the engine is chosen when the first job needs it
+    store: ObjectStore
+    settings: Settings
+    bus: EventBus
+    sources: SourceCode
+    login: Login
+    debugger: DebuggerFactory
+    environment: Callable[[Engine], Mapping[str, str]]  # endpoint and credentials as containers see them
+    region: str
+    account: str
+    owner: tuple[int, int]  # user and group that the workspace belongs to
+
+
+class JobRunner:
+    """Runs jobs at the same time; `running` finds one by (run, step)."""
+
+    def __init__(self, services: JobServices) -> None:
+        self._services = services
+        self.running: dict[tuple[str, str], RunningJob] = {}
+
+    async def run(self, order: JobOrder) -> JobOutcome:
+        """Run a job to its end.
+
+        Raises:
+            StepBridgeError: it could not start (no image, no engine, data missing, request malformed).
+        """
+        job = RunningJob(order)
+        key = (order.run, order.step)
+        self.running[key] = job
+        try:
+            while True:
+                outcome = await self._attempt(job)
+                if not job.restarting:
+                    return outcome
+                job.restarting = False
+        finally:
+            self.running.pop(key, None)
+
+    async def _attempt(self, job: RunningJob) -> JobOutcome:
+        order = job.order
+        engine: Engine = await self._services.engine()
+        image = await self._image(order, engine)
+        self._phase(order, "stage")
+        plan = await asyncio.to_thread(self._plan, order, image, self._services.environment(engine))
+        for notice in plan.notices:
+            self._publish(Notice, order, message=notice)
+        attempt = _Attempt(self._services, engine, job, plan, image)
+        return await attempt.run()
+
+    async def _image(self, order: JobOrder, engine: Engine) -> LocalImage:
+        def progress(text: str, share: float | None) -> None:
+            self._phase(order, "pull", text, share)
+
+        services = self._services
+        return await resolve_image(order.image, engine, services.settings, services.login, progress)
+
+    def _plan(self, order: JobOrder, image: LocalImage, environment: Mapping[str, str]) -> JobPlan:
+        services = self._services
+        for name in ("code", *_host_folders(order.folder)):
+            shutil.rmtree(order.folder / name, ignore_errors=True)
+        order.folder.mkdir(parents=True, exist_ok=True)
+        context = JobContext(
+            name=order.name,
+            arn=order.arn,
+            region=services.region,
+            account=services.account,
+            folder=order.folder,
+            store=services.store,
+            image=image.reference,
+            image_config=image.config,
+            sources=services.sources,
+            environment=environment,
+            labels={"stepbridge.run": order.run, "stepbridge.step": order.step, "stepbridge.job": order.name},
+        )
+        return order.planner(order.request, context)
+
+    def _phase(self, order: JobOrder, phase: str, detail: str = "", progress: float | None = None) -> None:
+        self._publish(StepPhase, order, phase=phase, detail=detail, progress=progress)
+
+    def _publish(self, event: Any, order: JobOrder, **values: Any) -> None:
+        self._services.bus.publish(event(run=order.run, time=time.time(), step=order.step, **values))
+
+
+def _host_folders(folder: Path) -> list[str]:
+    return [item.name for item in folder.glob("algo-*")] if folder.is_dir() else []
+
+
+class _Attempt:
+    """One start of a job's containers, to their end."""
+
+    def __init__(
+        self, services: JobServices, engine: Engine, job: RunningJob, plan: JobPlan, image: LocalImage
+    ) -> None:
+        self._services = services
+        self._engine = engine
+        self._job = job
+        self._plan = plan
+        self._image = image
+        self._stderr: dict[str, deque[str]] = {}
+        self._network: str | None = None
+        self._debuggers: list[ContainerDebugger] = []
+
+    async def run(self) -> JobOutcome:
+        started = time.time()
+        try:
+            statuses = await self._run_containers()
+        finally:
+            await asyncio.shield(self._clean_up())
+        await self._give_back()
+        host, worst = max(statuses.items(), key=lambda item: item[1].code != 0)
+        stopped = self._job.stopping and not self._job.timed_out
+        failed = worst.code != 0 or self._job.timed_out
+        outputs: dict[str, str] = {}
+        if not self._job.restarting:
+            self._phase("collect")
+            outputs = await asyncio.to_thread(
+                move_outputs, self._plan, self._services.store, failed=failed or stopped
+            )
+        return JobOutcome(
+            status="Stopped" if stopped else "Failed" if failed else "Completed",
+            failure=self._reason(host, worst) if failed and not stopped else "",
+            exit_code=worst.code,
+            outputs=outputs,
+            started=started,
+            ended=time.time(),
+            metrics=(),
+        )
+
+    async def _run_containers(self) -> dict[str, ExitStatus]:
+        self._phase("start")
+        specs = await self._on_one_network(self._plan.containers)
+        _write_specs(self._job.order.folder, specs)
+        (self._job.order.folder / "log.txt").write_bytes(b"")
+        limit = asyncio.create_task(self._limit())
+        try:
+            async with asyncio.TaskGroup() as group:
+                hosts = [group.create_task(self._host(spec)) for spec in specs]
+            return {spec.hostname or "": task.result() for spec, task in zip(specs, hosts, strict=True)}
+        except BaseExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+        finally:
+            limit.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await limit
+
+    async def _on_one_network(self, specs: tuple[ContainerSpec, ...]) -> tuple[ContainerSpec, ...]:
+        if len(specs) == 1:
+            return specs
+        self._network = f"stepbridge-{self._job.order.name}"
+        await self._engine.network(self._network, internal=self._plan.internal_network)
+        return tuple(replace(spec, network=self._network) for spec in specs)
+
+    async def _host(self, spec: ContainerSpec) -> ExitStatus:
+        order = self._job.order
+        debugger = self._services.debugger(order, self._plan, spec, self._image)
+        if debugger is not None:
+            self._debuggers.append(debugger)
+            spec = debugger.instrument(spec)
+        try:
+            container = await self._engine.start(spec)
+            self._job.containers.append(container)
+            if self._job.stopping or self._job.restarting:
+                await container.stop(0.0)
+            self._publish(StepJob, arn=order.arn, container=container.id)
+            self._phase("run")
+            watch = asyncio.create_task(debugger.watch(container)) if debugger else None
+            await self._log(container, spec.hostname or "algo-1")
+            status = await container.wait()
+            if watch:
+                await watch
+            return status
+        finally:
+            if debugger is not None:
+                await debugger.close()
+
+    async def _log(self, container: Container, host: str) -> None:
+        kept = self._stderr.setdefault(host, deque(maxlen=KEPT_STDERR_LINES))
+        prefix = f"[{host}] " if len(self._plan.containers) > 1 else ""
+        with (self._job.order.folder / "log.txt").open("a", encoding="utf-8", buffering=1) as file:
+            async for line in container.lines():
+                file.write(f"{prefix}{line.text}\n")
+                if line.stream == "stderr":
+                    kept.append(line.text)
+                self._publish(StepLog, stream=line.stream, line=line.text, host=host)
+
+    async def _limit(self) -> None:
+        await asyncio.sleep(self._plan.time_limit)
+        for debugger in self._debuggers:
+            await debugger.unheld()  # time in the debugger is the user's own
+        await self._job.time_out()
+
+    async def _clean_up(self) -> None:
+        for container in self._job.containers:
+            await container.stop(0.0)
+            await container.remove()
+        self._job.containers.clear()
+        if self._network:
+            await self._engine.remove_network(self._network)
+
+    async def _give_back(self) -> None:
+        """Files that a container's root made become the user's; where we may not, a container does it."""
+        folder = self._job.order.folder
+        foreign = await asyncio.to_thread(give_back, folder, self._services.owner)
+        if not foreign or self._engine.name == "process":
+            return
+        uid, gid = self._services.owner
+        first = self._plan.containers[0]
+        chown = ContainerSpec(
+            name=f"{first.name}-owner",
+            image=self._image.reference,
+            entrypoint=("chown", "-R", f"{uid}:{gid}", "/opt/ml/owned"),
+            command=(),
+            mounts=(replace(first.mounts[0], source=folder, target="/opt/ml/owned", read_only=False),),
+            user="0",
+            network="none",
+            labels=first.labels,
+        )
+        container = await self._engine.start(chown)
+        await container.wait()
+        await container.remove()
+
+    def _reason(self, host: str, status: ExitStatus) -> str:
+        return failure_reason(
+            self._plan,
+            host,
+            status,
+            self._stderr.get(host, ()),
+            timed_out=self._job.timed_out,
+            kind=f"The {self._job.order.kind} job",
+        )
+
+    def _phase(self, phase: str) -> None:
+        self._publish(StepPhase, phase=phase)
+
+    def _publish(self, event: Any, **values: Any) -> None:
+        order = self._job.order
+        self._services.bus.publish(event(run=order.run, time=time.time(), step=order.step, **values))
+
+
+def _write_specs(folder: Path, specs: tuple[ContainerSpec, ...]) -> None:
+    """`spec.json`: what was started, for people; without credentials."""
+    shown = [
+        {
+            "name": spec.name,
+            "image": spec.image,
+            "entrypoint": spec.entrypoint,
+            "command": spec.command,
+            "environment": {
+                name: "***" if name in SECRET_NAMES else value for name, value in spec.environment.items()
+            },
+            "mounts": [
+                {"source": str(mount.source), "target": mount.target, "read_only": mount.read_only}
+                for mount in spec.mounts
+            ],
+            "network": spec.network,
+        }
+        for spec in specs
+    ]
+    (folder / "spec.json").write_bytes(msgspec.json.format(msgspec.json.encode(shown), indent=2))
+
+
+def describe_error(error: StepBridgeError) -> str:
+    """A failure reason for a job that could not start."""
+    return f"ClientError: {error.message}" + (f" {error.hint}" if error.hint else "")

@@ -1,0 +1,77 @@
+"""Which local image stands for the image URI of a job.
+
+Order: the user's map (`[images]`), a local image of that very name, a pull from ECR where real credentials
+exist. Otherwise one error that names the three things that help.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from stepbridge.engines.base import Engine, ImageConfig
+from stepbridge.errors import ImageNotFoundError
+from stepbridge.settings import Settings
+
+ECR = re.compile(r"^(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?/")
+
+Login = Callable[[str, str], Mapping[str, str] | None]
+"""(account, region) -> user name and password for the registry, None where there are no AWS credentials."""
+
+
+@dataclass(frozen=True)
+class LocalImage:
+    reference: str
+    config: ImageConfig
+
+
+async def resolve_image(
+    uri: str,
+    engine: Engine,
+    settings: Settings,
+    login: Login,
+    progress: Callable[[str, float | None], None],
+) -> LocalImage:
+    """The local image for `uri`.
+
+    Raises:
+        ImageNotFoundError: there is none and none can be had.
+    """
+    mapped = settings.image_for(uri)
+    if mapped is not None:
+        config = await engine.image(mapped)
+        if config is None:
+            raise ImageNotFoundError(
+                f"{uri} is mapped to {mapped}, which is not on this machine",
+                f"Build or pull {mapped}, or change [images] in stepbridge.toml.",
+            )
+        return LocalImage(mapped, config)
+    config = await engine.image(uri)
+    if config is None:
+        await _pull(uri, engine, login, progress)
+        config = await engine.image(uri)
+    if config is None:
+        raise _advice(uri)
+    return LocalImage(uri, config)
+
+
+async def _pull(
+    uri: str, engine: Engine, login: Login, progress: Callable[[str, float | None], None]
+) -> None:
+    registry = ECR.match(uri)
+    auth = login(registry["account"], registry["region"]) if registry else None
+    if registry and auth is None:
+        raise _advice(uri)
+    try:
+        await engine.pull(uri, auth, progress)
+    except ImageNotFoundError:
+        raise _advice(uri) from None
+
+
+def _advice(uri: str) -> ImageNotFoundError:
+    return ImageNotFoundError(
+        f"There is no image {uri} on this machine",
+        "One of three things helps: map it to a local image ([images] in stepbridge.toml), build one "
+        "(stepbridge image build), or give AWS credentials that may pull it (ecr:GetAuthorizationToken).",
+    )

@@ -1,0 +1,134 @@
+"""What a job request is turned into: containers to start, code they run, outputs to move afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from stepbridge.engines.base import ContainerSpec, ImageConfig
+from stepbridge.errors import StepBridgeError
+from stepbridge.storage.objects import ObjectStore
+
+
+@dataclass(frozen=True)
+class CodeMapping:
+    """A file or folder of the workspace and where a container sees it."""
+
+    local: Path  # absolute
+    remote: str  # absolute, in the container
+
+
+class SourceCode(Protocol):
+    """Code objects and the workspace files they were made from (provenance by content, DESIGN.md)."""
+
+    def materialize(self, uri: str, folder: Path) -> tuple[CodeMapping, ...] | None:
+        """Write the code object `uri` into `folder` as the workspace has it now.
+
+        A script becomes a file of its own name; an archive stays an archive of its own name, rebuilt where a
+        member changed. Mappings name `remote` relative to `folder`; members of an archive are relative to
+        where it would be unpacked. None: `uri` is no code of this workspace (data, or uploaded elsewhere).
+        """
+        ...
+
+    def unpack(self, uri: str, folder: Path) -> tuple[CodeMapping, ...] | None:
+        """The same, with the archive unpacked into `folder`."""
+        ...
+
+
+@dataclass(frozen=True)
+class JobContext:
+    """What every plan needs beside the request."""
+
+    name: str  # job name
+    arn: str
+    region: str
+    account: str
+    folder: Path  # the step's own folder, emptied by the caller before a new attempt
+    store: ObjectStore
+    image: str  # the local image that stands for the request's image
+    image_config: ImageConfig
+    sources: SourceCode
+    environment: Mapping[str, str] = field(default_factory=dict)  # endpoint and credentials
+    labels: Mapping[str, str] = field(default_factory=dict)
+    payload: Path = Path(__file__).parent / "payload"
+
+
+@dataclass(frozen=True)
+class OutputMove:
+    """After the job: what lies in `folder` goes to `uri`."""
+
+    name: str  # output name, "model" or "output"
+    folder: Path
+    uri: str
+    archive: bool = False  # pack into one .tar.gz object instead of one object per file
+    on_failure: bool = False  # the service keeps it for a failed job as well
+    optional: bool = False  # nothing is written where the folder is empty
+
+
+@dataclass(frozen=True)
+class JobPlan:
+    containers: tuple[ContainerSpec, ...]  # one per host, algo-1 first
+    outputs: tuple[OutputMove, ...]
+    failure_file: Path | None  # /opt/ml/output/failure as seen from here, of algo-1
+    time_limit: float  # seconds
+    scripts: tuple[str, ...]  # names or container paths of the user's own scripts; empty: not known
+    code: tuple[CodeMapping, ...]
+    internal_network: bool = False
+    notices: tuple[str, ...] = ()  # arguments without meaning on this machine
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
+    """Base of the wire shapes: botocore's names, unknown members ignored."""
+
+
+R = TypeVar("R", bound=Request)
+
+
+def read_request(shape: type[R], request: Mapping[str, object], what: str) -> R:
+    """The request as a typed value; numbers and booleans may arrive as strings, as the service accepts them.
+
+    Raises:
+        StepBridgeError: a member is missing or has the wrong type; names it by its path.
+    """
+    try:
+        return msgspec.convert(request, shape, strict=False)
+    except msgspec.ValidationError as error:
+        raise StepBridgeError(
+            f"{what}: {error}", "Compare the step's arguments with the API's shape."
+        ) from None
+
+
+class InstanceGroup(Request, frozen=True, kw_only=True):
+    instance_group_name: str = "homogeneousCluster"
+    instance_type: str = "ml.m5.xlarge"
+    instance_count: int = 1
+
+
+def resource_config(host: str, hosts: tuple[str, ...], instance_type: str) -> dict[str, object]:
+    """`resourceconfig.json` of one host (contract: shared by training and processing containers)."""
+    group = "homogeneousCluster"
+    return {
+        "current_host": host,
+        "hosts": list(hosts),
+        "network_interface_name": "eth0",
+        "current_instance_type": instance_type,
+        "current_group_name": group,
+        "instance_groups": [
+            {"instance_group_name": group, "instance_type": instance_type, "hosts": list(hosts)}
+        ],
+    }
+
+
+def writable(folder: Path) -> Path:
+    """A folder that whichever user a container runs as may write to."""
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o777)
+    return folder
+
+
+def container_name(job: str, host: str) -> str:
+    return f"stepbridge-{job}-{host}"

@@ -1,0 +1,308 @@
+"""CreateTrainingJob becomes containers.
+
+The contract of a training container (documentation of the service, "How SageMaker runs your training
+image"): `/opt/ml/input/config/*.json`, `/opt/ml/input/data/<channel>`, `/opt/ml/model`, `/opt/ml/output`; the
+command is `train` unless the request names its own entry point. `/opt/ml` itself is left to the image, which
+may carry `/opt/ml/code`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from stepbridge.engines.base import ContainerSpec, Mount
+
+from .channels import mounts_for
+from .plan import (
+    CodeMapping,
+    InstanceGroup,
+    JobContext,
+    JobPlan,
+    OutputMove,
+    Request,
+    container_name,
+    read_request,
+    resource_config,
+    writable,
+)
+
+SCRIPT_MODE_TARGET = "/opt/stepbridge-jobs"
+CODE = "/opt/ml/code"
+
+# An image with the training toolkit has `train` on its PATH; any other one gets our own runner. Decided
+# inside the container, so that no image needs to be looked into beforehand.
+_LAUNCH = (
+    "if command -v train >/dev/null 2>&1; then exec train; fi; "
+    f"exec python3 {SCRIPT_MODE_TARGET}/script_mode.py"
+)
+
+
+class S3DataSource(Request, frozen=True, kw_only=True):
+    s3_uri: str
+    s3_data_type: str = "S3Prefix"
+    s3_data_distribution_type: str = "FullyReplicated"
+
+
+class DataSource(Request, frozen=True, kw_only=True):
+    s3_data_source: S3DataSource | None = None
+
+
+class Channel(Request, frozen=True, kw_only=True):
+    channel_name: str
+    data_source: DataSource
+    content_type: str | None = None
+    compression_type: str = "None"
+    record_wrapper_type: str = "None"
+    input_mode: str | None = None
+
+
+class AlgorithmSpecification(Request, frozen=True, kw_only=True):
+    training_image: str = ""
+    algorithm_name: str = ""
+    training_input_mode: str = "File"
+    container_entrypoint: list[str] = []
+    container_arguments: list[str] = []
+    metric_definitions: list[dict[str, str]] = []
+
+
+class OutputDataConfig(Request, frozen=True, kw_only=True):
+    s3_output_path: str
+    compression_type: str = "GZIP"
+
+
+class ResourceConfig(Request, frozen=True, kw_only=True):
+    instance_type: str = "ml.m5.xlarge"
+    instance_count: int = 1
+    instance_groups: list[InstanceGroup] = []
+
+    @property
+    def hosts(self) -> int:
+        return sum(group.instance_count for group in self.instance_groups) or max(self.instance_count, 1)
+
+
+class StoppingCondition(Request, frozen=True, kw_only=True):
+    max_runtime_in_seconds: int = 86_400
+
+
+class CheckpointConfig(Request, frozen=True, kw_only=True):
+    s3_uri: str
+    local_path: str = "/opt/ml/checkpoints"
+
+
+class TrainingRequest(Request, frozen=True, kw_only=True):
+    algorithm_specification: AlgorithmSpecification
+    output_data_config: OutputDataConfig
+    resource_config: ResourceConfig = ResourceConfig()
+    stopping_condition: StoppingCondition = StoppingCondition()
+    hyper_parameters: dict[str, str] = {}
+    input_data_config: list[Channel] = []
+    environment: dict[str, str] = {}
+    enable_network_isolation: bool = False
+    checkpoint_config: CheckpointConfig | None = None
+    vpc_config: dict[str, Any] | None = None
+
+
+def plan_training(request: Mapping[str, Any], context: JobContext) -> JobPlan:
+    """The containers of a training job.
+
+    Raises:
+        StepBridgeError: the request lacks a member or has one of the wrong type.
+        StorageError: an input channel's data is not there.
+    """
+    job = read_request(TrainingRequest, request, f"training job {context.name}")
+    hosts = tuple(f"algo-{number + 1}" for number in range(job.resource_config.hosts))
+    hyperparameters, code_mounts, code = _script_mode(job, context)
+    code_channels, channel_code = _code_channels(job, context)
+    containers = tuple(
+        _container(job, context, hosts, index, hyperparameters, code_mounts, code_channels)
+        for index in range(len(hosts))
+    )
+    output = f"{job.output_data_config.s3_output_path.rstrip('/')}/{context.name}/output"
+    compressed = job.output_data_config.compression_type != "NONE"
+    first = context.folder / hosts[0]
+    return JobPlan(
+        containers=containers,
+        outputs=(
+            OutputMove(
+                "model",
+                first / "model",
+                f"{output}/model.tar.gz" if compressed else f"{output}/model",
+                archive=compressed,
+                optional=True,
+            ),
+            OutputMove(
+                "output",
+                first / "output" / "data",
+                f"{output}/output.tar.gz" if compressed else f"{output}/data",
+                archive=compressed,
+                on_failure=True,
+                optional=True,
+            ),
+        ),
+        failure_file=first / "output" / "failure",
+        time_limit=float(job.stopping_condition.max_runtime_in_seconds),
+        scripts=_scripts(hyperparameters, job),
+        code=(*code, *channel_code),
+        internal_network=job.enable_network_isolation,
+        notices=("VpcConfig has no meaning on this machine and is ignored",) if job.vpc_config else (),
+    )
+
+
+def _container(
+    job: TrainingRequest,
+    context: JobContext,
+    hosts: tuple[str, ...],
+    index: int,
+    hyperparameters: dict[str, str],
+    code_mounts: tuple[Mount, ...],
+    code_channels: Mapping[str, Mount],
+) -> ContainerSpec:
+    host = hosts[index]
+    folder = context.folder / host
+    input_folder = _write_config(job, folder, host, hosts, hyperparameters)
+    mounts = [
+        Mount(input_folder, "/opt/ml/input"),
+        Mount(writable(folder / "model"), "/opt/ml/model"),
+        Mount(writable(folder / "output"), "/opt/ml/output"),
+    ]
+    writable(folder / "output" / "data")
+    for channel in job.input_data_config:
+        writable(input_folder / "data" / channel.channel_name)
+        if channel.channel_name in code_channels:
+            mounts.append(code_channels[channel.channel_name])
+        else:
+            mounts += _channel_mounts(channel, context, index, len(hosts), folder)
+    if job.checkpoint_config:
+        kept = writable(context.store.folder(job.checkpoint_config.s3_uri))
+        mounts.append(Mount(kept, job.checkpoint_config.local_path))
+    entrypoint, command = _command(job, context)
+    return ContainerSpec(
+        name=container_name(context.name, host),
+        image=context.image,
+        entrypoint=entrypoint,
+        command=command,
+        environment={
+            **context.environment,
+            "AWS_REGION": context.region,
+            "TRAINING_JOB_NAME": context.name,
+            "TRAINING_JOB_ARN": context.arn,
+            **job.environment,
+        },
+        mounts=(*mounts, *code_mounts),
+        hostname=host,
+        network="none" if job.enable_network_isolation and len(hosts) == 1 else None,
+        aliases=(host,),
+        labels={**context.labels, "stepbridge.host": host},
+    )
+
+
+def _write_config(
+    job: TrainingRequest, folder: Path, host: str, hosts: tuple[str, ...], hyperparameters: dict[str, str]
+) -> Path:
+    input_folder = writable(folder / "input")
+    config = writable(input_folder / "config")
+    channels = {
+        channel.channel_name: {
+            "TrainingInputMode": channel.input_mode or job.algorithm_specification.training_input_mode,
+            "S3DistributionType": _source(channel).s3_data_distribution_type,
+            "RecordWrapperType": channel.record_wrapper_type,
+            **({"ContentType": channel.content_type} if channel.content_type else {}),
+        }
+        for channel in job.input_data_config
+    }
+    writable(input_folder / "data")
+    for name, value in (
+        ("hyperparameters.json", hyperparameters),
+        ("resourceconfig.json", resource_config(host, hosts, job.resource_config.instance_type)),
+        ("inputdataconfig.json", channels),
+    ):
+        (config / name).write_text(json.dumps(value), "utf-8")
+    return input_folder
+
+
+def _source(channel: Channel) -> S3DataSource:
+    return channel.data_source.s3_data_source or S3DataSource(s3_uri="")
+
+
+def _channel_mounts(
+    channel: Channel, context: JobContext, index: int, hosts: int, folder: Path
+) -> tuple[Mount, ...]:
+    source = _source(channel)
+    sharded = source.s3_data_distribution_type == "ShardedByS3Key" and hosts > 1
+    return mounts_for(
+        context.store,
+        source.s3_uri,
+        f"/opt/ml/input/data/{channel.channel_name}",
+        staging=folder / "channels" / channel.channel_name,
+        what=f"channel {channel.channel_name} of {context.name}",
+        kind=source.s3_data_type,
+        shard=(index, hosts) if sharded else None,
+    )
+
+
+def _code_channels(
+    job: TrainingRequest, context: JobContext
+) -> tuple[dict[str, Mount], tuple[CodeMapping, ...]]:
+    """Channels that hold code (SDK v3 uploads drivers and source folders so), as the workspace has it now."""
+    mounts: dict[str, Mount] = {}
+    mappings: list[CodeMapping] = []
+    for channel in job.input_data_config:
+        copy = context.folder / "code" / channel.channel_name
+        found = context.sources.materialize(_source(channel).s3_uri, copy)
+        if found is not None:
+            target = f"/opt/ml/input/data/{channel.channel_name}"
+            mounts[channel.channel_name] = Mount(writable(copy), target)
+            mappings += [CodeMapping(item.local, f"{target}/{item.remote}") for item in found]
+    return mounts, tuple(mappings)
+
+
+def _script_mode(
+    job: TrainingRequest, context: JobContext
+) -> tuple[dict[str, str], tuple[Mount, ...], tuple[CodeMapping, ...]]:
+    """Hyperparameters, mounts and mappings of a script-mode job.
+
+    The toolkit takes a folder as `sagemaker_submit_directory` and leaves it where it is when that is its own
+    code folder: so the code lies in place at once and no container needs S3 to get it.
+    """
+    values = dict(job.hyper_parameters)
+    uri = _unquoted(values.get("sagemaker_submit_directory", ""))
+    if not uri or uri.startswith("/"):
+        return values, (), ()
+    copy = writable(context.folder / "code" / "submit")
+    found = context.sources.unpack(uri, copy)
+    values["sagemaker_submit_directory"] = json.dumps(CODE)
+    mappings = tuple(CodeMapping(item.local, f"{CODE}/{item.remote}") for item in found or ())
+    runner = Mount(context.payload, SCRIPT_MODE_TARGET, read_only=True)
+    return values, (Mount(copy, CODE), runner), mappings
+
+
+def _command(job: TrainingRequest, context: JobContext) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
+    algorithm = job.algorithm_specification
+    arguments = tuple(algorithm.container_arguments)
+    if algorithm.container_entrypoint:
+        return tuple(algorithm.container_entrypoint), arguments
+    if context.image_config.entrypoint or "sagemaker_program" not in job.hyper_parameters:
+        return None, ("train", *arguments)
+    return ("/bin/sh", "-c", _LAUNCH), arguments
+
+
+def _scripts(hyperparameters: Mapping[str, str], job: TrainingRequest) -> tuple[str, ...]:
+    program = _unquoted(hyperparameters.get("sagemaker_program", ""))
+    if program:
+        return (f"{CODE}/{os.path.normpath(program)}",)
+    return tuple(
+        part for part in job.algorithm_specification.container_entrypoint[1:] if part.endswith(".py")
+    )
+
+
+def _unquoted(value: str) -> str:
+    """SDKs write hyperparameter values as JSON strings; a few leave the quotes off (RepackModel's own)."""
+    try:
+        decoded = json.loads(value)
+    except ValueError:
+        return value
+    return decoded if isinstance(decoded, str) else value
