@@ -148,6 +148,7 @@ class Execution:
     async def start(self) -> None:
         """Run to the end. Raises nothing: what went wrong is in the record and in the events."""
         services = self._services
+        self._adopt_unselected()
         services.journal.save_steps(self.run, [(name, state.to_json()) for name, state in self.steps.items()])
         self._publish(
             RunStarted(
@@ -161,7 +162,6 @@ class Execution:
             )
         )
         try:
-            self._adopt_unselected()
             await self._schedule()
         except StepBridgeError as error:
             self._failure = error.message
@@ -371,7 +371,8 @@ class Execution:
                 continue
             state.status = StepStatus.SUCCEEDED
             state.properties, state.outputs = known["properties"], known["outputs"]
-            state.outcome = known["outcome"]
+            state.outcome, state.metadata = known["outcome"], known["metadata"]
+            state.attempt, state.started, state.ended = known["attempt"], known["started"], known["ended"]
 
     # end
 

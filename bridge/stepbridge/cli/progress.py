@@ -1,0 +1,222 @@
+"""What a person (or a program) sees while a run goes on: three views of the same events."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from stepbridge import events
+from stepbridge.events import AnyEvent, StepStatus
+
+from .console import STYLES, duration, local_path, outputs_text, plain_table, status_text
+
+PHASES = {
+    "pull": "pulling the image",
+    "stage": "laying out its files",
+    "start": "starting the container",
+    "debug": "waiting for the debugger",
+    "run": "",
+    "collect": "collecting outputs",
+    "breakpoint": "stopped in the debugger",
+}
+
+
+class View(Protocol):
+    """Listens to the events of runs; `close` once at the end."""
+
+    def __call__(self, event: AnyEvent) -> None: ...
+    def program_output(self, stream: str, line: str) -> None: ...
+    def close(self) -> None: ...
+
+
+@dataclass
+class _Row:
+    name: str
+    type: str
+    status: StepStatus = StepStatus.WAITING
+    started: float = 0.0
+    seconds: float = 0.0
+    phase: str = ""
+    last_line: str = ""
+    cached: bool = False
+    failure: str = ""
+    outputs: dict[str, str] = field(default_factory=dict)
+
+
+class Board:
+    """The state of one run as its events tell it; the final table and the live one both read it."""
+
+    def __init__(self) -> None:
+        self.pipeline = ""
+        self.run = ""
+        self.rows: dict[str, _Row] = {}
+        self.finished: events.RunFinished | None = None
+
+    def take(self, event: AnyEvent) -> None:
+        match event:
+            case events.RunStarted():
+                self.pipeline, self.run, self.finished = event.pipeline, event.run, None
+                self.rows = {step.name: _Row(step.name, step.type) for step in event.steps}
+            case events.StepStarted(step=step):
+                row = self.rows[step]
+                row.status, row.started, row.phase, row.last_line = StepStatus.EXECUTING, event.time, "", ""
+            case events.StepPhase(step=step) if step in self.rows:
+                text = PHASES.get(event.phase, event.phase)
+                self.rows[step].phase = f"{text} {event.detail}".strip()
+            case events.StepLog(step=step) if step in self.rows and event.line.strip():
+                self.rows[step].last_line = event.line.strip()
+            case events.StepFinished(step=step):
+                row = self.rows[step]
+                row.status, row.seconds, row.cached = event.status, event.seconds, event.cached
+                row.failure, row.outputs = event.failure, event.outputs
+            case events.RunFinished():
+                self.finished = event
+
+    def table(self, store: Path) -> Table:
+        """The closing table: status, duration, outputs."""
+        table = plain_table("STEP", "TYPE", "STATUS", "TIME", "OUTPUTS")
+        for row in self.rows.values():
+            seconds = "" if row.status is StepStatus.SKIPPED else duration(row.seconds)
+            shown = outputs_text(row.outputs, store) if not row.failure else Text(row.failure, "red")
+            table.add_row(row.name, row.type, status_text(row.status, cached=row.cached), seconds, shown)
+        return table
+
+
+class LiveView:
+    """A table that stays in place while lines scroll above it. For terminals."""
+
+    def __init__(self, console: Console, store: Path, *, show_logs: bool) -> None:
+        self._console = console
+        self._store = store
+        self._show_logs = show_logs
+        self._board = Board()
+        self._live = Live(
+            console=console, get_renderable=self._render, refresh_per_second=8, transient=True
+        )
+
+    def __call__(self, event: AnyEvent) -> None:
+        self._board.take(event)
+        match event:
+            case events.RunStarted():
+                self._live.start()
+            case events.StepLog() if self._show_logs:
+                self._console.print(Text.assemble((f"{event.step} │ ", "dim"), Text.from_ansi(event.line)))
+            case events.StepDebug():
+                _print_debug(self._console, event)
+            case events.Notice():
+                self._console.print(Text(f"note: {event.step} {event.message}".replace("  ", " "), "yellow"))
+            case events.RunFinished():
+                self._live.stop()
+                _print_end(self._console, self._board, self._store)
+
+    def program_output(self, stream: str, line: str) -> None:
+        self._console.print(Text.from_ansi(line))
+
+    def close(self) -> None:
+        self._live.stop()
+
+    def _render(self) -> RenderableType:
+        now = time.time()
+        table = Table(box=None, pad_edge=False, show_header=False, expand=True)
+        table.add_column(no_wrap=True)
+        table.add_column(no_wrap=True, justify="right")
+        table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+        for row in self._board.rows.values():
+            running = row.status is StepStatus.EXECUTING
+            seconds = now - row.started if running else row.seconds
+            doing = row.phase or row.last_line if running else row.failure
+            name = Text(f"{status_text(row.status).plain[0]} {row.name}", STYLES.get(row.status, ""))
+            table.add_row(name, duration(seconds) if seconds else "", Text(doing, "dim"))
+        return Group(Text(f"{self._board.pipeline}  {self._board.run}", "bold"), table)
+
+
+class PlainView:
+    """One line an event, no control characters. For pipes and CI logs."""
+
+    def __init__(self, console: Console, store: Path) -> None:
+        self._console = console
+        self._store = store
+        self._board = Board()
+
+    def __call__(self, event: AnyEvent) -> None:
+        self._board.take(event)
+        match event:
+            case events.RunStarted():
+                self._console.print(f"run {event.run} of pipeline {event.pipeline}")
+            case events.StepStarted():
+                again = f" (attempt {event.attempt})" if event.attempt > 1 else ""
+                self._console.print(f"{event.step}: started{again}")
+            case events.StepPhase() if event.phase == "pull" and event.progress is None:
+                self._console.print(f"{event.step}: pulling the image {event.detail}")
+            case events.StepLog():
+                self._console.print(Text(f"{event.step} | {event.line}"))
+            case events.StepDebug():
+                _print_debug(self._console, event)
+            case events.Notice():
+                self._console.print(Text(f"note: {event.step} {event.message}".replace("  ", " ")))
+            case events.StepFinished():
+                cached = " (cached)" if event.cached else ""
+                line = f"{event.step}: {event.status}{cached} after {duration(event.seconds)}"
+                self._console.print(line + (f": {event.failure}" if event.failure else ""))
+            case events.RunFinished():
+                _print_end(self._console, self._board, self._store)
+
+    def program_output(self, stream: str, line: str) -> None:
+        self._console.print(Text(line))
+
+    def close(self) -> None:
+        return None
+
+
+class JsonView:
+    """One event a line on standard output, as `events` defines them."""
+
+    def __call__(self, event: AnyEvent) -> None:
+        sys.stdout.write(events.encode(event).decode() + "\n")
+        sys.stdout.flush()
+
+    def program_output(self, stream: str, line: str) -> None:
+        sys.stderr.write(line + "\n")
+
+    def close(self) -> None:
+        return None
+
+
+def _print_debug(console: Console, event: events.StepDebug) -> None:
+    match event.state:
+        case "waiting":
+            text = f"{event.step} waits for a debugger on 127.0.0.1:{event.port}"
+        case "listening" if event.port:
+            text = f"{event.step} can be debugged on 127.0.0.1:{event.port}"
+        case "attached":
+            text = f"{event.step}: debugger attached"
+        case "crashed":
+            where = f" at {event.file}:{event.line}" if event.file else ""
+            text = f"{event.step} crashed{where} and waits for a debugger on 127.0.0.1:{event.port}: {event.error}"
+        case "absent":
+            text = f"{event.step} never started Python with the debugger in it (never checked in)"
+        case _:
+            return
+    console.print(Text(text, "magenta"))
+
+
+def _print_end(console: Console, board: Board, store: Path) -> None:
+    finished = board.finished
+    assert finished is not None
+    console.print(board.table(store))
+    console.print(
+        Text.assemble(
+            f"{board.pipeline} ", status_text(finished.status), f" after {duration(finished.seconds)}"
+        )
+    )
+    for row in board.rows.values():
+        if "model" in row.outputs and row.type == "Training":
+            console.print(f"model: {local_path(row.outputs['model'], store)}")

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from stepbridge.events import AnyEvent, EventBus
+from stepbridge.execution.arns import Arns
+from stepbridge.execution.cache import StepCache
+from stepbridge.execution.execution import RunOptions, RunServices
+from stepbridge.execution.executions import Executions, Overrides
+from stepbridge.execution.job_runner import JobRunner, JobServices
+from stepbridge.execution.journal import ExecutionRecord, Journal
+from stepbridge.jobs.plan import CodeMapping
+from stepbridge.settings import Settings
+from stepbridge.storage.objects import ObjectStore
+
+from tests.support.fake_engine import FakeEngine, Script
+
+IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/image:1"
+
+
+class NoSources:
+    """A workspace whose code is all in the store."""
+
+    def materialize(self, uri: str, folder: Path) -> tuple[CodeMapping, ...] | None:
+        return None
+
+    def unpack(self, uri: str, folder: Path) -> tuple[CodeMapping, ...] | None:
+        return None
+
+
+def processing(
+    name: str, *, script: str = "step.py", reads: Mapping[str, Any] = {}, **more: Any
+) -> dict[str, Any]:
+    """A Processing step with one output `out`, and inputs by name."""
+    return {
+        "Name": name,
+        "Type": "Processing",
+        "Arguments": {
+            "AppSpecification": {"ImageUri": IMAGE, "ContainerEntrypoint": ["python3", f"/code/{script}"]},
+            "ProcessingInputs": [
+                {"InputName": key, "S3Input": {"S3Uri": uri, "LocalPath": f"/opt/ml/processing/{key}"}}
+                for key, uri in reads.items()
+            ],
+            "ProcessingOutputConfig": {
+                "Outputs": [
+                    {
+                        "OutputName": "out",
+                        "S3Output": {"S3Uri": f"s3://bucket/{name}", "LocalPath": "/opt/ml/processing/out"},
+                    }
+                ]
+            },
+        },
+        **more,
+    }
+
+
+def output_of(step: str) -> dict[str, str]:
+    return {"Get": f"Steps.{step}.ProcessingOutputConfig.Outputs['out'].S3Output.S3Uri"}
+
+
+def definition(*steps: dict[str, Any], parameters: list[dict[str, Any]] | None = None) -> str:
+    return json.dumps({"Version": "2020-12-01", "Parameters": parameters or [], "Steps": list(steps)})
+
+
+class Lab:
+    """Runs definitions on a fake engine and remembers the events."""
+
+    def __init__(self, folder: Path, scripts: Mapping[str, Script]) -> None:
+        self.engine = FakeEngine(scripts)
+        self.events: list[AnyEvent] = []
+        self.store = ObjectStore(folder / "s3")
+        self.journal = Journal(folder / "history.sqlite")
+        self.bus = EventBus()
+        self.bus.listen(self.events.append)
+        self.jobs = JobRunner(self._job_services())
+        self.executions = Executions(self._run_services(folder / "runs"), asyncio.get_running_loop())
+
+    def _job_services(self) -> JobServices:
+        async def engine() -> FakeEngine:
+            return self.engine
+
+        return JobServices(
+            engine=engine,
+            store=self.store,
+            settings=Settings(),
+            bus=self.bus,
+            sources=NoSources(),
+            login=lambda account, region: None,
+            debugger=lambda *_: None,
+            environment=lambda engine: {"AWS_SECRET_ACCESS_KEY": "hidden"},
+            region="us-east-1",
+            account="123456789012",
+            owner=(os.getuid(), os.getgid()),
+        )
+
+    def _run_services(self, runs: Path) -> RunServices:
+        cache = StepCache(self.journal, self.store, lambda uri: None, lambda image: "sha256:fake")
+        arns = Arns("us-east-1", "123456789012")
+        return RunServices(self.jobs, self.journal, self.store, cache, self.bus, arns, runs)
+
+    async def run(
+        self, text: str, parameters: Mapping[str, str] | None = None, options: RunOptions | None = None
+    ) -> ExecutionRecord:
+        record = self.start(text, parameters, options)
+        return await self.executions.finished(record.run)
+
+    def start(
+        self, text: str, parameters: Mapping[str, str] | None = None, options: RunOptions | None = None
+    ) -> ExecutionRecord:
+        self.executions.overrides = Overrides(options=lambda record, definition: options or RunOptions())
+        pipeline = self.executions.create_pipeline("lab", text)
+        return self.executions.start(pipeline, parameters or {})
+
+    def statuses(self, record: ExecutionRecord) -> dict[str, str]:
+        return {state["name"]: state["status"] for state in self.journal.steps(record.run)}
+
+
+@pytest.fixture
+async def lab(tmp_path: Path) -> Callable[..., Lab]:
+    def make(**scripts: Script) -> Lab:
+        return Lab(tmp_path, scripts)
+
+    return make
