@@ -1,0 +1,143 @@
+"""`doctor`: whether this machine can run pipelines, and what to do where it cannot."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import click
+from rich.text import Text
+
+from stepbridge import __version__
+from stepbridge.errors import StepBridgeError
+from stepbridge.settings import Workspace
+
+from .console import out
+
+FREE_GIGABYTES = 5
+
+
+@dataclass(frozen=True)
+class Finding:
+    subject: str
+    state: str  # "ok" | "note" | "missing"
+    text: str
+    advice: str = ""
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+def doctor(as_json: bool) -> int:
+    """Look whether this machine can run pipelines; says what to do where it cannot.
+
+    Exit code 1 when something is missing.
+    """
+    import asyncio
+
+    findings = asyncio.run(examine(Path.cwd()))
+    if as_json:
+        click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
+    else:
+        _print(findings)
+    return 1 if any(finding.state == "missing" for finding in findings) else 0
+
+
+async def examine(folder: Path) -> list[Finding]:
+    workspace = Workspace.find(folder)
+    found = [
+        Finding("stepbridge", "ok", f"{__version__}, Python {platform.python_version()} ({sys.executable})"),
+        Finding("workspace", "ok", f"{workspace.root} (state in {workspace.state})"),
+    ]
+    checks: tuple[Callable[[Workspace], Awaitable[list[Finding]]], ...] = (
+        _engine,
+        _interpreter,
+        _debugpy,
+        _disk,
+    )
+    for check in checks:
+        found += await check(workspace)
+    return found
+
+
+async def _engine(workspace: Workspace) -> list[Finding]:
+    from stepbridge.engines.select import choose
+
+    try:
+        choice = await choose(workspace.settings.engine)
+    except StepBridgeError as error:
+        return [Finding("engine", "missing", error.message, error.hint)]
+    found = [Finding("engine", "ok", f"{choice.engine.name}: {choice.reason}")]
+    for glob, image in workspace.settings.images.items():
+        if choice.engine.name == "process":
+            continue
+        if await choice.engine.image(image) is None:
+            found.append(
+                Finding("image", "missing", f"{image} (for {glob}) is not on this machine", "Build or pull it.")
+            )
+        else:
+            found.append(Finding("image", "ok", f"{image} (for {glob})"))
+    await choice.engine.close()
+    return found
+
+
+async def _interpreter(workspace: Workspace) -> list[Finding]:
+    import subprocess
+
+    from stepbridge.program import choose_interpreter
+
+    python = choose_interpreter(workspace.settings.python, workspace.root)
+    asked = subprocess.run(
+        [python, "-c", "import importlib.metadata as m, platform; print(platform.python_version(), m.version('sagemaker'))"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if asked.returncode:
+        return [
+            Finding(
+                "program",
+                "note",
+                f"{python} has no SageMaker SDK",
+                "Activate the environment of your pipeline, or name it: --python, or `python` in stepbridge.toml.",
+            )
+        ]
+    version, sdk = asked.stdout.split()
+    return [Finding("program", "ok", f"{python}: Python {version}, SageMaker SDK {sdk}")]
+
+
+async def _debugpy(workspace: Workspace) -> list[Finding]:
+    from stepbridge.debug import DebugpyCache
+
+    absent = DebugpyCache().missing()
+    if absent:
+        return [
+            Finding(
+                "debugpy",
+                "note",
+                f"not fetched yet: {', '.join(absent)}",
+                "They are fetched at the first debug run, which needs the package index once.",
+            )
+        ]
+    return [Finding("debugpy", "ok", "in the cache for every Python from 3.6 up")]
+
+
+async def _disk(workspace: Workspace) -> list[Finding]:
+    free = shutil.disk_usage(workspace.root).free / 2**30
+    if free < FREE_GIGABYTES:
+        return [Finding("disk", "missing", f"{free:.1f} GB free", "stepbridge clean removes old runs.")]
+    return [Finding("disk", "ok", f"{free:.0f} GB free")]
+
+
+def _print(findings: list[Finding]) -> None:
+    signs = {"ok": ("✓", "green"), "note": ("!", "yellow"), "missing": ("✗", "bold red")}
+    console = out()
+    for finding in findings:
+        sign, style = signs[finding.state]
+        console.print(Text.assemble((sign, style), f" {finding.subject:<11}{finding.text}"))
+        if finding.advice:
+            console.print(Text(f"  {'':<11}{finding.advice}", "dim"))
