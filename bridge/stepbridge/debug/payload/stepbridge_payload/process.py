@@ -1,0 +1,151 @@
+"""The debugging of this one process: checks in with the bridge, then waits, arms or hooks crashes as the plan
+says, and obeys the bridge's words: "attach", "release", "untrace".
+"""
+
+import os
+import sys
+
+from . import startup, target
+from .control import Control
+
+_current = None
+
+
+def begin(settings, role):
+    """Called once, before the script. In mode "wait" it returns when the script may run."""
+    global _current
+    mode = settings.mode
+    if role == target.USER and mode == "wait":
+        mode = "arm"
+    if mode == "off" and settings.post_mortem is None:
+        return
+    _current = Process(settings, role, mode)
+    _current.check_in()
+    try:
+        _current.run()
+    except Exception as error:
+        _current.failed(error)
+
+
+class Process:
+    """States: armed -> listening -> (waiting) -> attached or released."""
+
+    def __init__(self, settings, role, mode):
+        self.settings = settings
+        self.role = role
+        self.mode = mode
+        self.control = None
+        self._pid = 0  # whose line `control` is
+        self.debugger = None  # debugger.Debugger once debugpy is in
+        self.hold = None  # debugger.Hold while the main thread waits for an editor
+
+    def run(self):
+        """Do as the plan says; returns when the script may run."""
+        if self.settings.post_mortem is not None:
+            from . import postmortem
+
+            postmortem.install(self)
+        if self.mode == "wait":
+            self.wait_for_editor()
+
+    def check_in(self, forked=False):
+        """Connect and say who we are. Without a bridge the process just runs."""
+        try:
+            self.control = Control(self.settings.control, self._obey)
+        except OSError as error:
+            if forked:
+                return
+            raise OSError("the bridge does not answer (%s)" % error)
+        self._pid = os.getpid()
+        self.control.send(
+            "hello",
+            pid=self._pid,
+            ppid=os.getppid(),
+            python="%d.%d.%d" % sys.version_info[:3],
+            executable=sys.executable or "",
+            argv=[_printable(word) for word in target.command_line()],
+            role=self.role,
+            mode=self.mode,
+            forked=forked,
+        )
+        self.control.listen()
+        if hasattr(os, "register_at_fork") and not forked:  # 3.7
+            os.register_at_fork(after_in_child=self._forked)
+
+    def ensure_connected(self):
+        """For a forked child that needs the bridge after all."""
+        if self._pid != os.getpid():
+            self.check_in(forked=True)
+
+    def start_debugger(self):
+        """Load debugpy, once, ready for an editor. Raises where that fails."""
+        if self.debugger is None:
+            from . import debugger
+
+            self.debugger = debugger.Debugger(self.settings)
+        return self.debugger
+
+    def wait_for_editor(self):
+        self.control.send("waiting", **self.start_debugger().facts)
+        if self.hold_for_editor(self.settings.wait_seconds):
+            if self.settings.stop_on_entry:
+                self.debugger.stop_on_entry()
+
+    def hold_for_editor(self, seconds):
+        """Block the main thread until an editor is attached and configured: True; False when let go."""
+        from .debugger import Hold
+
+        self.hold = Hold(seconds)
+        attached = self.debugger.wait(self.hold)
+        why, self.hold = self.hold.why, None
+        if attached:
+            self.control.send("attached")
+        else:
+            self.control.send("released", why=why)
+            self.debugger.untrace()
+        return attached
+
+    def _obey(self, word):
+        """In the main thread, at any point of the program."""
+        try:
+            if word == "attach":
+                self._attach()
+            elif word == "untrace" and self.debugger is not None:
+                self.debugger.untrace()
+            elif word in ("release", "") and self.hold is not None:
+                self.hold.end("the bridge is gone" if not word else "released")
+        except Exception as error:
+            self.failed(error)
+
+    def _attach(self):
+        if self.debugger is not None:
+            self.debugger.trace()
+            return
+        from . import attach
+
+        attach.attach(self._start_reporting)
+
+    def _start_reporting(self):
+        try:
+            self.control.send("listening", **self.start_debugger().facts)
+        except Exception as error:
+            self.failed(error)
+
+    def failed(self, error):
+        self.control.send("failed", error="%s: %s" % (type(error).__name__, error))
+        startup.complain(error)
+
+    def _forked(self):
+        """In a forked child: our parent's line is not ours. debugpy brings its own children along; the child
+        of an armed process gets a line of its own, so that workers can be attached one by one."""
+        try:
+            self.control.close()
+            self.hold = None
+            if self.debugger is None and self.mode != "off":
+                self.check_in(forked=True)
+        except Exception:
+            pass
+
+
+def _printable(word):
+    return os.fsencode(word).decode("utf-8", "replace")
