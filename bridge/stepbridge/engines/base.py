@@ -78,12 +78,23 @@ class ImageConfig:
 class ExecStream(Protocol):
     """Standard input and output of a process that was started beside a container's own; bytes, both ways."""
 
-    reader: asyncio.StreamReader
+    reader: asyncio.StreamReader  # its standard output
+    stderr: bytearray  # the last 16 KiB of its standard error, as they came so far
 
-    async def write(self, data: bytes) -> None: ...
-    async def close(self) -> None: ...
+    async def write(self, data: bytes) -> None:
+        """Raises EngineError where the process is gone."""
+        ...
+
+    async def write_eof(self) -> None:
+        """Its standard input ends here; its output goes on."""
+        ...
+
+    async def close(self) -> None:
+        """Both directions end. A process that does not end by that goes on until its container ends."""
+        ...
+
     async def wait(self) -> int:
-        """Exit code of the process."""
+        """Exit code of the process, once it ended; 126 or 127 where there is no such program."""
         ...
 
 
@@ -97,13 +108,21 @@ class Container(Protocol):
         """Its output, line by line, from the start to the end. May be iterated once."""
         ...
 
-    async def wait(self) -> ExitStatus: ...
+    async def wait(self) -> ExitStatus:
+        """Its end. May be awaited by several at once, and cancelled.
+
+        Raises:
+            EngineError: the engine went away, or somebody else removed the container.
+        """
+        ...
 
     async def exec(self, argv: tuple[str, ...], user: str | None = None) -> ExecStream:
         """Run `argv` beside the container's own process, in its namespaces.
 
+        A program that is not there shows in `wait()` (126 or 127): engines start it after they answered.
+
         Raises:
-            EngineError: the container is gone, or it has no such program.
+            EngineError: the container has ended, or the engine is gone.
         """
         ...
 
@@ -158,7 +177,14 @@ class Engine(Protocol):
         ...
 
     def host_address(self) -> str:
-        """The address under which containers reach a server that this machine binds to it."""
+        """The address of this machine that a server binds to, so that containers reach it."""
+        ...
+
+    def host_name(self) -> str:
+        """The name under which containers reach a server on `host_address()`.
+
+        The address itself does not serve where the engine lives in a virtual machine (macOS).
+        """
         ...
 
     async def close(self) -> None: ...
