@@ -1,0 +1,19 @@
+// Bundles the extension (Node) and the page of the graph (browser), and brings the sample project along.
+
+import { context, build } from "esbuild";
+import { cp, rm } from "node:fs/promises";
+
+const production = process.argv.includes("--production");
+const shared = { bundle: true, minify: production, sourcemap: production ? false : "linked", logLevel: "warning", legalComments: "none" };
+const bundles = [
+  { ...shared, entryPoints: { extension: "src/extension.ts" }, outdir: "out", outExtension: { ".js": ".cjs" }, platform: "node", target: "node20", format: "cjs", external: ["vscode"], mainFields: ["module", "main"] },
+  { ...shared, entryPoints: { graph: "src/graph/page/main.ts" }, outdir: "out", platform: "browser", target: "es2022", format: "iife" },
+];
+
+await rm("out", { recursive: true, force: true });
+await cp("../examples/wine", "out/sample", { recursive: true, filter: (path) => !/\.stepbridge|__pycache__/.test(path) });
+if (process.argv.includes("--watch")) {
+  for (const options of bundles) await (await context({ ...options, logLevel: "info" })).watch();
+} else {
+  await Promise.all(bundles.map((options) => build(options)));
+}

@@ -1,0 +1,94 @@
+// Launch and attach configurations as values: what a configuration must hold before it goes to the debug server.
+// Pure: no VS Code.
+
+import type { ParameterValues } from "../model/parameters.ts";
+
+export const debugType = "stepbridge";
+
+/** Tells the debug server that this client starts children itself (event `stepbridge/child`). */
+export const client = "stepbridge-vscode";
+
+export interface LaunchConfiguration {
+  type: typeof debugType;
+  request: "launch";
+  name: string;
+  program: string;
+  args?: string[];
+  programArguments?: string[];
+  /** An object, or "ask" (all of them), or "last" (what was used last). */
+  parameters?: ParameterValues | "ask" | "last";
+  steps?: string[];
+  engine?: string;
+  python?: string;
+  env?: Record<string, string>;
+  stopOnEntry?: boolean;
+  justMyCode?: boolean;
+  postMortem?: boolean;
+  breakOnStart?: string[] | boolean;
+  noDebug?: boolean;
+  [key: string]: unknown;
+}
+
+export interface AttachConfiguration {
+  type: typeof debugType;
+  request: "attach";
+  name: string;
+  execution: string;
+  step: string;
+  [key: string]: unknown;
+}
+
+export type Configuration = LaunchConfiguration | AttachConfiguration;
+
+/** A program and, where it holds several pipelines, which: `pipeline.py` or `pipeline.py:get_pipeline`. */
+export function programOf(path: string, pipeline?: { readonly variable?: string | null; readonly function?: string | null }, several = false): string {
+  const name = pipeline?.function ?? (several ? pipeline?.variable : undefined);
+  return name ? `${path}:${name}` : path;
+}
+
+/** The file of a program, without the name behind the colon (a drive letter's colon stays). */
+export function fileOf(program: string): string {
+  return program.replace(/(\.(?:py|json|ipynb|yaml|yml)):[A-Za-z_]\w*$/, "$1");
+}
+
+/** A child's configuration comes from the debug server complete and must stay as it is. */
+export function isChild(configuration: Readonly<Record<string, unknown>>): boolean {
+  return "__token" in configuration && "__step" in configuration;
+}
+
+export interface Defaults {
+  readonly engine: string;
+  readonly python: string | undefined;
+  readonly postMortem: boolean;
+  readonly token: string;
+}
+
+/** Fills in what the user left out. */
+export function completed(configuration: Configuration, defaults: Defaults): Configuration {
+  const announced = { ...configuration, __client: client, __token: defaults.token };
+  if (announced.request === "attach") return announced;
+  return {
+    ...announced,
+    engine: announced.engine ?? defaults.engine,
+    postMortem: announced.postMortem ?? defaults.postMortem,
+    ...(announced.python ? {} : defaults.python ? { python: defaults.python } : {}),
+  };
+}
+
+/** What a person reads in the list of sessions. */
+export function launchName(pipeline: string, steps?: readonly string[]): string {
+  if (!steps?.length) return pipeline;
+  return steps.length === 1 ? `${pipeline}: ${steps[0] ?? ""}` : `${pipeline}: from ${steps[0] ?? ""}`;
+}
+
+/** A launch.json entry for the stock Python debugger, for a step that listens on a port of this machine. */
+export function stockConfiguration(step: string, port: number, mappings: readonly { readonly localRoot: string; readonly remoteRoot: string }[]): Record<string, unknown> {
+  return {
+    name: `Attach to ${step} (debugpy)`,
+    type: "debugpy",
+    request: "attach",
+    connect: { host: "127.0.0.1", port },
+    pathMappings: mappings,
+    justMyCode: true,
+  };
+}

@@ -1,0 +1,169 @@
+// The verbs of a person at the workbench. Knows VS Code's page, nothing of StepBridge.
+
+import { chromium, type Browser, type Locator, type Page } from "playwright-core";
+import { mkdirSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { CodeServer, extensionFolder, toolchain, type ServerOptions } from "./server.ts";
+
+export interface OpenOptions extends ServerOptions {
+  readonly folder: string;
+  /** Loads the extension from its folder; false when a VSIX is installed. */
+  readonly development?: boolean;
+  readonly payload?: readonly (readonly [string, string])[];
+  readonly viewport?: { width: number; height: number };
+  readonly before?: (page: Page) => Promise<void>;
+  /** Waits until the explorer shows the folder (default true). */
+  readonly wait?: boolean;
+}
+
+const chromiumFlags = [
+  "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+  "--disable-background-networking", "--disable-component-update", "--disable-sync", "--force-color-profile=srgb",
+];
+
+export class Workbench {
+  readonly page: Page;
+  readonly server: CodeServer;
+  readonly #browser: Browser;
+
+  private constructor(page: Page, server: CodeServer, browser: Browser) {
+    this.page = page;
+    this.server = server;
+    this.#browser = browser;
+  }
+
+  static async open(options: OpenOptions): Promise<Workbench> {
+    const server = await CodeServer.start(options);
+    const browser = await chromium.launch({ executablePath: toolchain().chromium, headless: true, args: chromiumFlags });
+    try {
+      const context = await browser.newContext({ viewport: options.viewport ?? { width: 1280, height: 800 } });
+      await context.route((url) => url.hostname !== "127.0.0.1" && !url.hostname.endsWith("vscode-cdn.net"), (route) => route.abort());
+      const page = await context.newPage();
+      page.setDefaultTimeout(30_000);
+      if (process.env.STEPBRIDGE_VERBOSE) page.on("console", (message) => { console.log("[console]", message.text().slice(0, 300)); });
+      await options.before?.(page);
+      const payload: (readonly [string, string])[] = [["skipWelcome", "true"], ...(options.payload ?? [])];
+      if (options.development !== false) payload.push(["extensionDevelopmentPath", server.authority + extensionFolder]);
+      await page.goto(server.url(options.folder, payload), { waitUntil: "domcontentloaded" });
+      const workbench = new Workbench(page, server, browser);
+      if (options.wait !== false) await workbench.ready();
+      return workbench;
+    } catch (error) {
+      await browser.close();
+      await server.stop();
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#browser.close();
+    await this.server.stop();
+  }
+
+  async ready(): Promise<void> {
+    await this.page.locator(".explorer-folders-view .monaco-list-row").first().waitFor({ timeout: 60_000 });
+    await this.page.evaluate(() => (globalThis as unknown as { driver?: { whenWorkbenchRestored(): Promise<void> } }).driver?.whenWorkbenchRestored());
+  }
+
+  get #quickInput(): Locator {
+    return this.page.locator(".quick-input-widget .quick-input-box input");
+  }
+
+  /** Opens the one box: a file name, `:LINE`, or `>Command title`. */
+  async quickOpen(text: string): Promise<void> {
+    for (let attempt = 0; ; attempt++) {
+      await this.page.keyboard.press("F1"); // the first press may come before the key bindings are loaded
+      try {
+        await this.#quickInput.waitFor({ state: "visible", timeout: 3000 });
+        break;
+      } catch (error) {
+        if (attempt === 4) throw error;
+      }
+    }
+    await this.#quickInput.fill(text);
+  }
+
+  /** Takes the row of the open quick pick that holds `text`. */
+  async pick(text: string | RegExp): Promise<void> {
+    await this.page.locator(".quick-input-list .monaco-list-row", { hasText: text }).first().click();
+  }
+
+  /** Answers the open input box. */
+  async answer(text: string): Promise<void> {
+    await this.#quickInput.waitFor({ state: "visible" });
+    await this.#quickInput.fill(text);
+    await this.page.keyboard.press("Enter");
+  }
+
+  async command(title: string): Promise<void> {
+    await this.quickOpen(`>${title}`);
+    await this.page.locator(".quick-input-list .monaco-list-row", { hasText: title }).first().waitFor();
+    await this.page.keyboard.press("Enter");
+  }
+
+  async openFile(name: string, line?: number): Promise<void> {
+    await this.quickOpen(name);
+    await this.page.locator(".quick-input-list .monaco-list-row", { hasText: name }).first().waitFor();
+    await this.page.keyboard.press("Enter");
+    await this.page.locator(`.tabs-container .tab.active[data-resource-name="${name.split("/").at(-1) ?? name}"]`).waitFor();
+    await this.page.locator(".editor-group-container.active .monaco-editor .view-line").first().waitFor();
+    if (line !== undefined) await this.gotoLine(line);
+  }
+
+  async gotoLine(line: number): Promise<void> {
+    await this.quickOpen(`:${String(line)}`);
+    await this.page.keyboard.press("Enter");
+    await this.#quickInput.waitFor({ state: "hidden" });
+    await this.page.locator("#status\\.editor\\.selection", { hasText: `Ln ${String(line)},` }).waitFor();
+  }
+
+  async breakpoint(file: string, line: number): Promise<void> {
+    await this.openFile(file, line);
+    await this.page.keyboard.press("F9");
+    await this.page.locator('.editor-group-container.active .glyph-margin-widgets .cgmr[class*="codicon-debug-breakpoint"]').first().waitFor();
+  }
+
+  /** Waits until a debug session stands in `file` at `line`. */
+  async stopped(file: string, line: number, timeout = 60_000): Promise<void> {
+    await this.page.locator(".debug-top-stack-frame-line").first().waitFor({ state: "attached", timeout });
+    await this.page.locator(".debug-call-stack .stack-frame", { hasText: file })
+      .filter({ hasText: new RegExp(`\\b${String(line)}:\\d+`) }).first().waitFor({ timeout });
+  }
+
+  async callStack(): Promise<string[]> {
+    return this.#rows(".debug-call-stack .monaco-list-row");
+  }
+
+  async variables(): Promise<string[]> {
+    await this.page.locator(".debug-variables .expression").first().waitFor();
+    return this.#rows(".debug-variables .monaco-list-row");
+  }
+
+  async problems(): Promise<string[]> {
+    await this.command("Problems: Focus on Problems View");
+    await this.page.locator(".markers-panel .monaco-list-row").first().waitFor();
+    return this.#rows(".markers-panel .monaco-list-row");
+  }
+
+  async #rows(selector: string): Promise<string[]> {
+    const rows = await this.page.locator(selector).allInnerTexts();
+    return rows.map((row) => row.replaceAll("\n", " "));
+  }
+
+  notification(text: string | RegExp): Locator {
+    return this.page.locator(".notifications-toasts .notification-list-item, .notifications-center .notification-list-item", { hasText: text });
+  }
+
+  /** The inner page of the webview whose title is `title`. */
+  webview(title: string): ReturnType<Locator["contentFrame"]> {
+    return this.page.locator(`iframe.webview.ready`).first().contentFrame().locator(`iframe[title="${title}"]`).contentFrame();
+  }
+
+  /** Writes a screenshot; `name` is a path below the folder of results. */
+  async screenshot(name: string): Promise<string> {
+    const file = join(process.env.STEPBRIDGE_SCREENSHOTS ?? join(extensionFolder, "test-results"), `${name}.png`);
+    mkdirSync(dirname(file), { recursive: true });
+    await this.page.screenshot({ path: file });
+    return file;
+  }
+}
