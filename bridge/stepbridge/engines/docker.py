@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from stepbridge.errors import EngineError, ImageNotFoundError
+
 from .base import Container, ContainerSpec, ExecStream, ExitStatus, ImageConfig, Mount, OutputLine
 from .docker_host import candidates
 from .docker_wire import ApiError, Frames, Wire, segment
@@ -213,7 +214,7 @@ class DockerEngine:
 
 
 class DockerContainer:
-    """A container that this engine started, or found again (`adopted`: its output then comes from the log)."""
+    """A container that this engine started, or found again (`adopted`: its output comes from the log)."""
 
     def __init__(self, wire: Wire, identity: str, spec: ContainerSpec, adopted: bool = False) -> None:
         self.id = identity

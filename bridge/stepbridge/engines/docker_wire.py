@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from stepbridge.errors import EngineError
+
 from .docker_host import Address
 
 NEWEST_API = (1, 47)  # we know nothing of later ones
