@@ -1,0 +1,204 @@
+"""Gives SDK v2's local mode back to the endpoint: `LocalSession`, `LocalPipelineSession`, type "local".
+
+There the SDK keeps pipelines and jobs in a dictionary and runs them itself. Here a local session holds a
+client that passes everything on to the endpoint. The session stays what it is for the rest of the SDK
+(`isinstance`, `local_mode`), so that `local_code` and `file://` places work; those reach the service as
+absolute `file://` URIs. Rules of the SDK's own executor (no checkpoints, spot, parallelism) do not apply.
+"""
+
+import json
+import os
+
+from .imports import after_import
+
+_SCHEME = "file://"
+
+
+def install(role):
+    after_import("sagemaker.local.local_session", _redirect_sessions)
+    after_import("sagemaker.workflow.pipeline", lambda module: _redirect_pipelines(module, role))
+    after_import("sagemaker.processing", _keep_files_of_processors)
+    after_import("sagemaker.estimator", _allow_checkpoints)
+
+
+def absolute_uri(uri):
+    """`file://data` and `file://./data` mean a path relative to the working directory, as in the SDK."""
+    path = uri[len(_SCHEME) :]
+    slash = "/" if path.endswith("/") and path.strip("/") else ""
+    return _SCHEME + os.path.abspath(os.path.expanduser(path)) + slash
+
+
+def with_file_uris(value):
+    """A request with each relative `file://` URI made absolute and each FileDataSource an S3DataSource."""
+    if isinstance(value, dict):
+        source = value.get("FileDataSource")
+        if isinstance(source, dict) and set(value) == {"FileDataSource"}:
+            return {"S3DataSource": _channel_source(source)}
+        return {name: with_file_uris(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [with_file_uris(item) for item in value]
+    if isinstance(value, str):
+        if value.startswith(_SCHEME):
+            return absolute_uri(value)
+        if value.startswith('"' + _SCHEME) and value.endswith('"'):  # a hyperparameter is JSON
+            return json.dumps(absolute_uri(json.loads(value)))
+    return value
+
+
+def _channel_source(source):
+    return {
+        "S3DataType": "S3Prefix",
+        "S3DataDistributionType": source.get("FileDataDistributionType", "FullyReplicated"),
+        "S3Uri": with_file_uris(source["FileUri"]),
+    }
+
+
+def _redirect_sessions(module):
+    local_client = module.LocalSagemakerClient
+    local_session = module.LocalSession
+    initialise = local_session._initialize
+
+    class EndpointClient(local_client):
+        """The endpoint's client, for code that looks for a `LocalSagemakerClient`."""
+
+        def __init__(self, sagemaker_session, client):
+            self.sagemaker_session = sagemaker_session
+            self._client = client
+
+        def __getattribute__(self, name):
+            own = object.__getattribute__(self, "__dict__")
+            if name in own or name.startswith("__") or "_client" not in own:
+                return object.__getattribute__(self, name)
+            attribute = getattr(own["_client"], name)
+            if name.startswith(("create_", "describe_")):
+                return _adapted(own["_client"], name, attribute)
+            return attribute
+
+    def initialise_at_endpoint(self, boto_session, *rest, **named):
+        initialise(self, boto_session, *rest, **named)
+        client = self.boto_session.client("sagemaker", region_name=self._region_name)
+        self.sagemaker_client = EndpointClient(self, client)
+        self.sagemaker_runtime_client = self.boto_session.client(
+            "sagemaker-runtime", region_name=self._region_name
+        )
+
+    def wait_instead_of_logs(self, job_name, wait=False, poll=5, *rest, **named):
+        if wait:
+            self.wait_for_job(job_name, poll=min(poll, 1))
+
+    def wait_instead_of_processing_logs(self, job_name, wait=False, poll=10):
+        if wait:
+            self.wait_for_processing_job(job_name, poll=min(poll, 1))
+
+    local_session._initialize = initialise_at_endpoint
+    local_session.logs_for_job = wait_instead_of_logs
+    local_session.logs_for_processing_job = wait_instead_of_processing_logs
+
+
+def _adapted(client, name, call):
+    """The client's call, with `file://` URIs, and with arguments by position as the SDK's own takes them."""
+
+    def adapted(*arguments, **named):
+        if arguments:
+            operation = client.meta.method_to_api_mapping[name]
+            required = client.meta.service_model.operation_model(operation).input_shape.required_members
+            named.update(zip(required, arguments))
+        return call(**with_file_uris(named))
+
+    return adapted
+
+
+def _redirect_pipelines(module, role):
+    pipeline_class = module.Pipeline
+    create, update, start = pipeline_class.create, pipeline_class.update, pipeline_class.start
+
+    def put(self, role_arn, description, parallelism_config):
+        """Create or update: a local session may create a pipeline that exists."""
+        request = self._create_args(role_arn or role, description, parallelism_config)
+        if "PipelineDefinition" in request:
+            definition = json.loads(request["PipelineDefinition"])
+            request["PipelineDefinition"] = json.dumps(with_file_uris(definition))
+        client = self.sagemaker_session.sagemaker_client
+        try:
+            return client.create_pipeline(**request)
+        except module.ClientError as error:
+            if "already exists" not in error.response["Error"]["Message"]:
+                raise
+        return client.update_pipeline(**request)
+
+    def create_here(self, role_arn=None, description=None, tags=None, parallelism_config=None):
+        if _is_local(self):
+            return put(self, role_arn, description, parallelism_config)
+        return create(self, role_arn, description, tags, parallelism_config)
+
+    def update_here(self, role_arn=None, description=None, parallelism_config=None):
+        if _is_local(self):
+            return put(self, role_arn, description, parallelism_config)
+        return update(self, role_arn, description, parallelism_config)
+
+    def start_here(self, *arguments, **named):
+        if not _is_local(self):
+            return start(self, *arguments, **named)
+        session = self.sagemaker_session
+        session.local_mode = False  # the SDK's branch for its own executor
+        try:
+            return start(self, *arguments, **named)
+        finally:
+            session.local_mode = True
+
+    pipeline_class.create, pipeline_class.update, pipeline_class.start = create_here, update_here, start_here
+
+
+def _is_local(holder):
+    return getattr(holder.sagemaker_session, "local_mode", False) is True
+
+
+def _keep_files_of_processors(module):
+    """`file://` inputs and outputs of local sessions stay where they are; the SDK would send them to S3."""
+    processor = module.Processor
+    inputs_of, outputs_of = processor._normalize_inputs, processor._normalize_outputs
+
+    def inputs_staying(self, inputs=None, *rest, **named):
+        with _Hidden(self, inputs, "input", lambda item: item.s3_input, "s3_uri"):
+            return inputs_of(self, inputs, *rest, **named)
+
+    def outputs_staying(self, outputs=None, *rest, **named):
+        with _Hidden(self, outputs, "output", lambda item: item, "destination"):
+            return outputs_of(self, outputs, *rest, **named)
+
+    processor._normalize_inputs, processor._normalize_outputs = inputs_staying, outputs_staying
+
+
+class _Hidden:
+    """While the SDK normalises, `file://` places look like `s3://`, which it leaves alone."""
+
+    def __init__(self, processor, items, kind, holder, attribute):
+        self._attribute = attribute
+        self._kept = []
+        if not items or not _is_local(processor):
+            return
+        for position, item in enumerate(items, 1):
+            place = holder(item)
+            value = getattr(place, attribute, None)
+            if isinstance(value, str) and value.startswith(_SCHEME):
+                if getattr(item, kind + "_name", None) is None:
+                    setattr(item, kind + "_name", "{}-{}".format(kind, position))
+                self._kept.append((place, absolute_uri(value)))
+
+    def __enter__(self):
+        for place, uri in self._kept:
+            setattr(place, self._attribute, "s3://" + uri[len(_SCHEME) :].lstrip("/"))
+
+    def __exit__(self, *error):
+        for place, uri in self._kept:
+            setattr(place, self._attribute, uri)
+
+
+def _allow_checkpoints(module):
+    training_job = module._TrainingJob
+    add = training_job._add_spot_checkpoint_args.__func__
+
+    def add_as_in_the_cloud(cls, local_mode, estimator, train_args):
+        return add(cls, False, estimator, train_args)
+
+    training_job._add_spot_checkpoint_args = classmethod(add_as_in_the_cloud)
