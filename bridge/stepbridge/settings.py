@@ -88,6 +88,10 @@ class Workspace:
             self.settings.region or env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or DEFAULT_REGION
         )
 
+    def data_map(self) -> dict[str, Path]:
+        """The `[data]` map with absolute paths; relative ones count from the workspace."""
+        return {uri: (self.root / path).resolve() for uri, path in self.settings.data.items()}
+
     @classmethod
     def find(cls, start: Path) -> Workspace:
         """The nearest folder at or above `start` that holds settings, a `.git` or a `.stepbridge`.

@@ -68,6 +68,16 @@ def definition(*steps: dict[str, Any], parameters: list[dict[str, Any]] | None =
     return json.dumps({"Version": "2020-12-01", "Parameters": parameters or [], "Steps": list(steps)})
 
 
+class NoRegistry:
+    """Keeps nothing."""
+
+    def create_model(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {**request, "ModelArn": "arn:model"}
+
+    def create_model_package(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {**request, "ModelPackageArn": "arn:package"}
+
+
 class Lab:
     """Runs definitions on a fake engine and remembers the events."""
 
@@ -102,7 +112,7 @@ class Lab:
     def _run_services(self, runs: Path) -> RunServices:
         cache = StepCache(self.journal, self.store, lambda uri: None, lambda image: "sha256:fake")
         arns = Arns("us-east-1", "123456789012")
-        return RunServices(self.jobs, self.journal, self.store, cache, self.bus, arns, runs)
+        return RunServices(self.jobs, self.journal, self.store, cache, self.bus, arns, NoRegistry(), runs)
 
     async def run(
         self, text: str, parameters: Mapping[str, str] | None = None, options: RunOptions | None = None
@@ -114,7 +124,7 @@ class Lab:
         self, text: str, parameters: Mapping[str, str] | None = None, options: RunOptions | None = None
     ) -> ExecutionRecord:
         self.executions.overrides = Overrides(options=lambda record, definition: options or RunOptions())
-        pipeline = self.executions.create_pipeline("lab", text)
+        pipeline = self.executions.declare("lab", text)
         return self.executions.start(pipeline, parameters or {})
 
     def statuses(self, record: ExecutionRecord) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The command group: names and one-liners here, each command's code in a module that is imported when it runs.
+"""The command group: names and one-liners here, each command's code in a module imported when it runs.
 
 So `stepbridge --help` and completion stay quick, and a run pays for what it uses.
 """

@@ -37,7 +37,5 @@ def complete_step(ctx: click.Context, param: click.Parameter, incomplete: str) -
 
 def _journal() -> Journal | None:
 
-
-
     path = Workspace.find(Path.cwd()).state / "history.sqlite"
     return Journal(path) if path.is_file() else None

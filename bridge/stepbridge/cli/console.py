@@ -28,7 +28,7 @@ SIGNS = {
     "Stopping": "■",
     "Executing": "▶",
     "Starting": "▶",
-    "Skipped": "–",  # noqa: RUF001
+    "Skipped": "–",
     "Waiting": "·",
 }
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import platform
 import shutil
+import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
@@ -37,8 +39,6 @@ def doctor(as_json: bool) -> int:
 
     Exit code 1 when something is missing.
     """
-    import asyncio
-
     findings = asyncio.run(examine(Path.cwd()))
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
@@ -77,7 +77,9 @@ async def _engine(workspace: Workspace) -> list[Finding]:
             continue
         if await choice.engine.image(image) is None:
             found.append(
-                Finding("image", "missing", f"{image} (for {glob}) is not on this machine", "Build or pull it.")
+                Finding(
+                    "image", "missing", f"{image} (for {glob}) is not on this machine", "Build or pull it."
+                )
             )
         else:
             found.append(Finding("image", "ok", f"{image} (for {glob})"))
@@ -85,14 +87,20 @@ async def _engine(workspace: Workspace) -> list[Finding]:
     return found
 
 
-async def _interpreter(workspace: Workspace) -> list[Finding]:
-    import subprocess
+_ASK = "import importlib.metadata as m, platform; print(platform.python_version(), m.version('sagemaker'))"
 
+
+async def _interpreter(workspace: Workspace) -> list[Finding]:
     from stepbridge.program import choose_interpreter
 
     python = choose_interpreter(workspace.settings.python, workspace.root)
-    asked = subprocess.run(
-        [python, "-c", "import importlib.metadata as m, platform; print(platform.python_version(), m.version('sagemaker'))"],
+    asked = await asyncio.to_thread(
+        subprocess.run,
+        [
+            python,
+            "-c",
+            _ASK,
+        ],
         capture_output=True,
         text=True,
         check=False,
@@ -103,7 +111,7 @@ async def _interpreter(workspace: Workspace) -> list[Finding]:
                 "program",
                 "note",
                 f"{python} has no SageMaker SDK",
-                "Activate the environment of your pipeline, or name it: --python, or `python` in stepbridge.toml.",
+                "Activate your pipeline's environment, or name it: `python` in stepbridge.toml.",
             )
         ]
     version, sdk = asked.stdout.split()

@@ -98,9 +98,7 @@ class LiveView:
         self._store = store
         self._show_logs = show_logs
         self._board = Board()
-        self._live = Live(
-            console=console, get_renderable=self._render, refresh_per_second=8, transient=True
-        )
+        self._live = Live(console=console, get_renderable=self._render, refresh_per_second=8, transient=True)
 
     def __call__(self, event: AnyEvent) -> None:
         self._board.take(event)
@@ -200,7 +198,8 @@ def _print_debug(console: Console, event: events.StepDebug) -> None:
             text = f"{event.step}: debugger attached"
         case "crashed":
             where = f" at {event.file}:{event.line}" if event.file else ""
-            text = f"{event.step} crashed{where} and waits for a debugger on 127.0.0.1:{event.port}: {event.error}"
+            port = f"127.0.0.1:{event.port}"
+            text = f"{event.step} crashed{where} and waits for a debugger on {port}: {event.error}"
         case "absent":
             text = f"{event.step} never started Python with the debugger in it (never checked in)"
         case _:

@@ -6,7 +6,9 @@ import click
 
 
 @click.command()
-@click.option("--port", type=int, help="Listen on this loopback port instead of standard input (0: a free one).")
+@click.option(
+    "--port", type=int, help="Listen on this loopback port instead of standard input (0: a free one)."
+)
 def lsp(port: int | None) -> int:
     """Start the language server, on standard input and output.
 
@@ -19,7 +21,9 @@ def lsp(port: int | None) -> int:
 
 
 @click.command()
-@click.option("--port", type=int, help="Listen on this loopback port instead of standard input (0: a free one).")
+@click.option(
+    "--port", type=int, help="Listen on this loopback port instead of standard input (0: a free one)."
+)
 @click.option("--token", is_flag=True, help="With --port: clients must present the token that is printed.")
 def dap(port: int | None, token: bool) -> int:
     """Start the debug adapter for whole pipelines.

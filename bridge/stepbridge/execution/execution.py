@@ -21,6 +21,7 @@ from stepbridge.errors import StepBridgeError
 from stepbridge.events import (
     AnyEvent,
     EventBus,
+    Notice,
     RunFinished,
     RunStarted,
     RunStatus,
@@ -33,12 +34,13 @@ from stepbridge.storage.objects import ObjectStore
 
 from .arns import Arns
 from .cache import StepCache
+from .callbacks import Callbacks
 from .job_runner import JobRunner
 from .journal import ExecutionRecord, Journal
 from .retry import RetryState
 from .scope import RunScope
 from .state import StepState
-from .steps import HANDLERS, StepContext, StepFailure, StepResult, StepStoppedError
+from .steps import HANDLERS, Registry, StepContext, StepFailure, StepResult, StepStoppedError
 
 
 class StepGate(Protocol):
@@ -87,6 +89,7 @@ class RunServices:
     cache: StepCache
     bus: EventBus
     arns: Arns
+    registry: Registry
     runs: Path  # folder of all runs
 
 
@@ -118,6 +121,7 @@ class Execution:
         self.parameters = parameters
         self.options = options
         self.finished = asyncio.Event()
+        self.callbacks = Callbacks()
         self._services = services
         self._graph = graph(definition)
         self.steps = {
@@ -319,6 +323,11 @@ class Execution:
             jobs=services.jobs,
             journal=services.journal,
             arns=services.arns,
+            callbacks=self.callbacks,
+            registry=services.registry,
+            notice=lambda text: self._publish(
+                Notice(run=self.run, time=time.time(), step=state.plan.name, message=text)
+            ),
             note_metadata=note,
         )
 

@@ -21,14 +21,17 @@ from stepbridge.definition.values import did_you_mean
 from stepbridge.errors import DefinitionError, StepBridgeError
 from stepbridge.events import RunStatus, StepStatus
 from stepbridge.jobs import plan_processing, plan_training
+from stepbridge.jobs.plan import as_text
 
 from .arns import new_id
 from .describe import describe_processing, describe_training
 from .execution import Execution, RunOptions, RunServices
-from .job_runner import JobOrder, JobOutcome, describe_error
+from .job_runner import JobOrder, JobOutcome, Planner, describe_error
 from .journal import ExecutionRecord, PipelineRecord
 from .state import wire_step
 from .steps.jobs import image_of
+
+_PLANNERS: dict[str, Planner] = {"training": plan_training, "processing": plan_processing}
 
 OptionsFor = Callable[[ExecutionRecord, PipelineDefinition], RunOptions]
 
@@ -66,32 +69,54 @@ class Executions:
         parallelism: int | None = None,
         tags: Sequence[Mapping[str, str]] = (),
     ) -> PipelineRecord:
-        """Keep a pipeline's definition; the same name again is its next version.
+        """Keep a new pipeline.
 
         Raises:
             DefinitionError: the definition is not valid.
         """
-        definition = parse(definition_text)
-        graph(definition).order()
-        earlier = self._journal.pipeline(name)
+        _check(definition_text)
         now = time.time()
         record = PipelineRecord(
             name=name,
             arn=self._services.arns.pipeline(name),
-            definition=definition_text,
-            display_name=display_name or (earlier.display_name if earlier else name),
-            description=description or (earlier.description if earlier else ""),
-            role_arn=role_arn or (earlier.role_arn if earlier else ""),
-            parallelism=parallelism
-            if parallelism is not None
-            else (earlier.parallelism if earlier else None),
-            created=earlier.created if earlier else now,
+            definition_text=definition_text,
+            display_name=display_name or name,
+            description=description or "",
+            role_arn=role_arn,
+            parallelism=parallelism,
+            created=now,
             modified=now,
-            version=earlier.version + 1 if earlier else 1,
-            tags=tuple(tags) or (earlier.tags if earlier else ()),
+            version=1,
+            tags=tuple(tags),
         )
         self._journal.save_pipeline(record)
         return record
+
+    def update_pipeline(
+        self, name: str, *, definition_text: str | None = None, **changes: Any
+    ) -> PipelineRecord:
+        """Change what is not None: definition_text, display_name, description, role_arn, parallelism.
+
+        Raises:
+            DefinitionError: the definition is not valid.
+        """
+        earlier = self.pipeline(name)
+        if earlier is None:
+            raise StepBridgeError(f"There is no pipeline {name}")
+        if definition_text is not None:
+            _check(definition_text)
+            changes["definition_text"] = definition_text
+        given = {member: value for member, value in changes.items() if value is not None}
+        record = replace(earlier, **given, modified=time.time(), version=earlier.version + 1)
+        self._journal.save_pipeline(record)
+        return record
+
+    def declare(self, name: str, definition_text: str, **members: Any) -> PipelineRecord:
+        """Create the pipeline, or update the one of that name. Raises DefinitionError."""
+        if self.pipeline(name) is None:
+            return self.create_pipeline(name, definition_text, **members)
+        members.pop("tags", None)
+        return self.update_pipeline(name, definition_text=definition_text, **members)
 
     def pipeline(self, name: str) -> PipelineRecord | None:
         """By name or ARN."""
@@ -110,11 +135,11 @@ class Executions:
         pipeline: PipelineRecord,
         parameters: Mapping[str, str],
         *,
-        display_name: str = "",
-        description: str = "",
+        display_name: str | None = None,
+        description: str | None = None,
         parallelism: int | None = None,
         selective: Mapping[str, Any] | None = None,
-        client_token: str = "",
+        client_token: str | None = None,
     ) -> ExecutionRecord:
         """Start a run of a pipeline; returns as soon as it is known to be startable.
 
@@ -122,11 +147,11 @@ class Executions:
             DefinitionError: the definition is not valid.
             ParameterError: a parameter is unknown, missing or of the wrong type.
         """
-        known = client_token and self._by_token(pipeline.name, client_token)
+        known = self._by_token(pipeline.name, client_token) if client_token else None
         if known:
             return known
         overrides = self.overrides
-        definition = parse(pipeline.definition)
+        definition = parse(pipeline.definition_text)
         given = {**parameters, **overrides.parameters}
         values = bind(definition, given)
         run = new_id()
@@ -134,17 +159,19 @@ class Executions:
             run=run,
             arn=self._services.arns.execution(pipeline.name, run),
             pipeline=pipeline.name,
-            definition=pipeline.definition,
-            parameters={name: _as_text(value) for name, value in given.items()},
+            pipeline_arn=pipeline.arn,
+            role_arn=pipeline.role_arn,
+            definition_text=pipeline.definition_text,
+            parameters={name: as_text(value) for name, value in values.items()},
             display_name=display_name or f"execution-{int(time.time() * 1000)}",
-            description=description,
+            description=description or "",
             parallelism=parallelism or pipeline.parallelism,
             status=RunStatus.EXECUTING,
             failure="",
             started=time.time(),
             ended=None,
             program=overrides.program,
-            client_token=client_token,
+            client_token=client_token or "",
             selective=selective,
             owner=os.getpid(),
         )
@@ -152,20 +179,26 @@ class Executions:
         if selective:
             options = self._selected(options, record, definition)
         self._journal.save_execution(record)
+        self._journal.save_pipeline(replace(pipeline, last_run=record.started))
         self._launch(record, definition, values, options)
         return record
 
-    def retry(self, arn: str) -> ExecutionRecord:
+    def retry(self, arn: str, *, parallelism: int | None = None) -> ExecutionRecord:
         """Run the steps of a failed or stopped execution that did not succeed (RetryPipelineExecution)."""
         record = self.need(arn)
         if not record.status.ended or record.status is RunStatus.SUCCEEDED:
             raise StepBridgeError(
                 f"Execution {record.run} is {record.status}: only failed and stopped ones are retried"
             )
-        definition = parse(record.definition)
+        definition = parse(record.definition_text)
         done = {s["name"] for s in self._journal.steps(record.run) if s["status"] == StepStatus.SUCCEEDED}
         rest = frozenset(step.name for step in definition.walk()) - done
-        options = replace(self.overrides.options(record, definition), selected=rest, base=record.run)
+        options = replace(
+            self.overrides.options(record, definition),
+            selected=rest,
+            base=record.run,
+            parallelism=parallelism,
+        )
         again = replace(record, status=RunStatus.EXECUTING, failure="", ended=None, owner=os.getpid())
         self._journal.save_execution(again)
         self._launch(again, definition, bind(definition, record.parameters), options)
@@ -195,9 +228,9 @@ class Executions:
         return self._journal.executions(pipeline_name)
 
     def steps(self, arn: str) -> list[dict[str, Any]]:
-        """Steps that have started, in ListPipelineExecutionSteps' shape, newest first."""
+        """Steps that have started, in ListPipelineExecutionSteps' shape, first started first."""
         shown = [wire_step(state) for state in self._journal.steps(self.need(arn).run)]
-        return sorted((step for step in shown if step), key=lambda step: step["StartTime"], reverse=True)
+        return sorted((step for step in shown if step), key=lambda step: step["StartTime"])
 
     def update_execution(
         self, arn: str, display_name: str | None, description: str | None
@@ -231,10 +264,16 @@ class Executions:
     def jobs(self, kind: str) -> list[dict[str, Any]]:
         return self._journal.jobs(kind)
 
-    def run_job(self, kind: str, name: str, request: Mapping[str, Any]) -> str:
-        """Run a job that belongs to no pipeline; returns its ARN at once. kind: "training", "processing"."""
+    def run_job(self, kind: str, request: Mapping[str, Any]) -> str:
+        """Run a job that belongs to no pipeline; returns its ARN at once. kind: "training", "processing".
+
+        Raises:
+            StepBridgeError: jobs of that kind do not run here.
+        """
+        if kind not in _PLANNERS:
+            raise StepBridgeError(f"{kind.capitalize()} jobs do not run on this machine yet")
+        name = str(request[f"{kind.capitalize()}JobName"])
         arn = self._services.arns.resource(kind, name)
-        planner = {"training": plan_training, "processing": plan_processing}[kind]
         order = JobOrder(
             kind=kind,
             name=name,
@@ -243,7 +282,7 @@ class Executions:
             step=name,
             request=request,
             image=image_of(kind, request, name),
-            planner=planner,
+            planner=_PLANNERS[kind],
             folder=self._services.runs / name,
         )
         self._save_job(order, None)
@@ -267,7 +306,22 @@ class Executions:
         describe = {"training": describe_training, "processing": describe_processing}[order.kind]
         self._journal.save_job(order.kind, order.name, describe(order, outcome), order.run, order.step)
 
+    def step_succeeded(self, token: str, outputs: Mapping[str, str]) -> str | None:
+        """End the callback step that waits with this token. Its execution's ARN; None: unknown token."""
+        return self._answer(token, outputs, None)
+
+    def step_failed(self, token: str, reason: str) -> str | None:
+        return self._answer(token, {}, reason)
+
     # inside
+
+    def _answer(self, token: str, outputs: Mapping[str, str], failure: str | None) -> str | None:
+        for execution in list(self.live.values()):
+            if execution.callbacks.waits(token):
+                answer = execution.callbacks.answer
+                self._loop.call_soon_threadsafe(answer, token, dict(outputs), failure)
+                return execution.record.arn
+        return None
 
     def _launch(
         self,
@@ -321,10 +375,8 @@ class Executions:
         return next((e for e in earlier if e.status.ended), None)
 
 
-def _as_text(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
+def _check(definition_text: str) -> None:
+    graph(parse(definition_text)).order()
 
 
 def _as_task(task: asyncio.Task[None] | Future[None]) -> asyncio.Future[None]:

@@ -21,10 +21,12 @@ from stepbridge.events import RunStatus
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS pipelines (
-    name TEXT PRIMARY KEY, arn TEXT, definition TEXT, display_name TEXT, description TEXT, role_arn TEXT,
-    parallelism INTEGER, created REAL, modified REAL, version INTEGER, tags TEXT, deleted INTEGER DEFAULT 0);
+    name TEXT PRIMARY KEY, arn TEXT, definition_text TEXT, display_name TEXT, description TEXT, role_arn TEXT,
+    parallelism INTEGER, created REAL, modified REAL, version INTEGER, tags TEXT, last_run REAL,
+    deleted INTEGER DEFAULT 0);
 CREATE TABLE IF NOT EXISTS executions (
-    run TEXT PRIMARY KEY, arn TEXT UNIQUE, pipeline TEXT, definition TEXT, parameters TEXT, display_name TEXT,
+    run TEXT PRIMARY KEY, arn TEXT UNIQUE, pipeline TEXT, pipeline_arn TEXT, role_arn TEXT,
+    definition_text TEXT, parameters TEXT, display_name TEXT,
     description TEXT, parallelism INTEGER, status TEXT, failure TEXT, started REAL, ended REAL, program TEXT,
     client_token TEXT, selective TEXT, owner INTEGER);
 CREATE TABLE IF NOT EXISTS steps (
@@ -34,7 +36,6 @@ CREATE TABLE IF NOT EXISTS jobs (
     PRIMARY KEY (kind, name));
 CREATE TABLE IF NOT EXISTS cache (
     key TEXT PRIMARY KEY, pipeline TEXT, step TEXT, created REAL, result TEXT);
-CREATE TABLE IF NOT EXISTS versions (name TEXT PRIMARY KEY, last INTEGER);
 CREATE INDEX IF NOT EXISTS executions_by_pipeline ON executions (pipeline, started);
 CREATE INDEX IF NOT EXISTS cache_by_step ON cache (pipeline, step, created);
 """
@@ -44,7 +45,7 @@ CREATE INDEX IF NOT EXISTS cache_by_step ON cache (pipeline, step, created);
 class PipelineRecord:
     name: str
     arn: str
-    definition: str
+    definition_text: str
     display_name: str
     description: str
     role_arn: str
@@ -53,15 +54,18 @@ class PipelineRecord:
     modified: float
     version: int
     tags: Sequence[Mapping[str, str]] = ()
+    last_run: float | None = None
 
 
 @dataclass(frozen=True)
 class ExecutionRecord:
     run: str
     arn: str
-    pipeline: str
-    definition: str
-    parameters: Mapping[str, str]  # as given at the start, not the defaults
+    pipeline: str  # its name
+    pipeline_arn: str
+    role_arn: str
+    definition_text: str
+    parameters: Mapping[str, str]  # as text, defaults included
     display_name: str
     description: str
     parallelism: int | None
@@ -73,6 +77,14 @@ class ExecutionRecord:
     client_token: str
     selective: Mapping[str, Any] | None
     owner: int  # process id of the bridge that runs it
+
+    @property
+    def created(self) -> float:
+        return self.started
+
+    @property
+    def modified(self) -> float:
+        return self.ended or self.started
 
 
 _JSON_COLUMNS = {"tags", "parameters", "selective"}
@@ -200,14 +212,6 @@ class Journal:
                 "SELECT description FROM jobs WHERE kind = ? ORDER BY created", (kind,)
             ).fetchall()
         return [msgspec.json.decode(row["description"]) for row in rows]
-
-    def next_version(self, group: str) -> int:
-        """The version that the next model package of a group gets; never given twice."""
-        with self._transaction() as db:
-            db.execute("INSERT OR IGNORE INTO versions VALUES (?, 0)", (group,))
-            db.execute("UPDATE versions SET last = last + 1 WHERE name = ?", (group,))
-            row = db.execute("SELECT last FROM versions WHERE name = ?", (group,)).fetchone()
-        return int(row["last"])
 
     # cache of step results
 

@@ -95,11 +95,29 @@ def read_request(shape: type[R], request: Mapping[str, object], what: str) -> R:
         StepBridgeError: a member is missing or has the wrong type; names it by its path.
     """
     try:
-        return msgspec.convert(request, shape, strict=False)
+        return msgspec.convert(_texts(request), shape, strict=False)
     except msgspec.ValidationError as error:
         raise StepBridgeError(
             f"{what}: {error}", "Compare the step's arguments with the API's shape."
         ) from None
+
+
+_TEXT_MAPS = ("HyperParameters", "Environment")
+
+
+def _texts(request: Mapping[str, object]) -> dict[str, object]:
+    """Parameters reach hyperparameters and environment as numbers; the service hands them on as text."""
+    return {
+        name: {key: as_text(item) for key, item in value.items()}
+        if name in _TEXT_MAPS and isinstance(value, Mapping)
+        else value
+        for name, value in request.items()
+    }
+
+
+def as_text(value: object) -> str:
+    """A value as the service writes it into a string: booleans in lower case."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 class InstanceGroup(Request, frozen=True, kw_only=True):

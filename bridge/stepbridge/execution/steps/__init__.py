@@ -1,11 +1,13 @@
 """One module per step type. `HANDLERS` names those that run here."""
 
-from .base import StepContext, StepFailure, StepHandler, StepResult, StepStoppedError
+from .base import Registry, StepContext, StepFailure, StepHandler, StepResult, StepStoppedError
+from .callback import run_callback
 from .condition import run_condition, run_fail
 from .jobs import run_processing, run_training
 from .model import run_model, run_register_model
 
 HANDLERS: dict[str, StepHandler] = {
+    "Callback": run_callback,
     "Condition": run_condition,
     "Fail": run_fail,
     "Model": run_model,
@@ -14,4 +16,12 @@ HANDLERS: dict[str, StepHandler] = {
     "Training": run_training,
 }
 
-__all__ = ["HANDLERS", "StepContext", "StepFailure", "StepHandler", "StepResult", "StepStoppedError"]
+__all__ = [
+    "HANDLERS",
+    "Registry",
+    "StepContext",
+    "StepFailure",
+    "StepHandler",
+    "StepResult",
+    "StepStoppedError",
+]

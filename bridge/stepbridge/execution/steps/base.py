@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from stepbridge.definition.document import Step
 from stepbridge.execution.arns import Arns
+from stepbridge.execution.callbacks import Callbacks
 from stepbridge.execution.job_runner import JobRunner
 from stepbridge.execution.journal import Journal
 from stepbridge.execution.scope import RunScope
@@ -37,6 +38,18 @@ class StepStoppedError(Exception):
         self.metadata = metadata or {}
 
 
+class Registry(Protocol):
+    """Models and model packages of this account (the service keeps them)."""
+
+    def create_model(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Returns DescribeModel's response. Raises StepBridgeError."""
+        ...
+
+    def create_model_package(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Returns DescribeModelPackage's response. Raises StepBridgeError."""
+        ...
+
+
 @dataclass(frozen=True)
 class StepContext:
     """What a handler may use."""
@@ -49,6 +62,9 @@ class StepContext:
     jobs: JobRunner
     journal: Journal
     arns: Arns
+    callbacks: Callbacks
+    registry: Registry
+    notice: Callable[[str], None]  # for the person who watches
     note_metadata: Callable[[Mapping[str, Any]], None]  # tells the wire about the job as soon as it exists
 
 

@@ -1,0 +1,271 @@
+"""`run` and `debug`: a pipeline program, from its first line to the closing table."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from stepbridge.bridge import Bridge, RunRequest
+from stepbridge.debug import DebugPlan
+from stepbridge.events import RunStatus
+from stepbridge.execution.journal import ExecutionRecord
+from stepbridge.settings import Workspace
+
+from .console import err, out
+from .progress import JsonView, LiveView, PlainView, View
+
+ALL = "all"
+
+
+@dataclass(frozen=True)
+class DebugChoice:
+    """What the command line says about debugging, step by step."""
+
+    wait: frozenset[str]
+    arm: bool
+    post_mortem: bool
+    wait_seconds: float
+    post_mortem_seconds: float
+    just_my_code: bool
+
+    def plan(self, step: str) -> DebugPlan:
+        waits = step in self.wait or ALL in self.wait
+        return DebugPlan(
+            mode="wait" if waits else "arm" if self.arm else "off",
+            post_mortem=self.post_mortem,
+            just_my_code=self.just_my_code,
+            wait_seconds=self.wait_seconds,
+            post_mortem_seconds=self.post_mortem_seconds,
+        )
+
+
+def pairs(values: Iterable[str], option: str) -> dict[str, str]:
+    """`Name=value` words as a dict. Raises UsageError for a word without `=`."""
+    found = {}
+    for word in values:
+        name, equals, value = word.partition("=")
+        if not equals or not name:
+            raise click.UsageError(f"{option} {word}: write it as {option} Name=value")
+        found[name] = value
+    return found
+
+
+def _options(command: Any) -> Any:
+    """The options that `run` and `debug` share."""
+    for option in reversed(
+        (
+            click.argument("target", metavar="PROGRAM"),
+            click.argument("program_arguments", nargs=-1, metavar="[-- ARGUMENTS...]"),
+            click.option(
+                "-p",
+                "--parameter",
+                "parameters",
+                multiple=True,
+                metavar="NAME=VALUE",
+                help="A pipeline parameter; repeatable.",
+            ),
+            click.option(
+                "-a",
+                "--argument",
+                "arguments",
+                multiple=True,
+                metavar="NAME=VALUE",
+                help="An argument of get_pipeline(); repeatable.",
+            ),
+            click.option("--python", metavar="PATH", help="Interpreter that runs the program."),
+            click.option(
+                "--engine", type=click.Choice(["auto", "docker", "process"]), help="What runs the steps."
+            ),
+            click.option(
+                "--image",
+                "images",
+                multiple=True,
+                metavar="GLOB=IMAGE",
+                help="A local image for image URIs; repeatable, before [images].",
+            ),
+            click.option(
+                "--from",
+                "from_step",
+                metavar="STEP",
+                help="Run from this step on; earlier results come from the last run.",
+            ),
+            click.option(
+                "--only", "only", multiple=True, metavar="STEP", help="Run only this step; repeatable."
+            ),
+            click.option(
+                "--cache/--no-cache",
+                "use_cache",
+                default=None,
+                help="Reuse unchanged steps, or never; default: as each step's CacheConfig says.",
+            ),
+            click.option(
+                "--debug",
+                "debug_steps",
+                multiple=True,
+                metavar="STEP",
+                help="This step waits for a debugger; repeatable; `all` for every step.",
+            ),
+            click.option(
+                "--debug-port",
+                type=int,
+                default=0,
+                help="Loopback port for the first step that waits (default: a free one).",
+            ),
+            click.option(
+                "--arm",
+                is_flag=True,
+                help="Every step can be attached to at any time; costs nothing until then.",
+            ),
+            click.option(
+                "--post-mortem",
+                is_flag=True,
+                help="A step that crashes waits for a debugger at the raising line.",
+            ),
+            click.option(
+                "--launch-json/--no-launch-json",
+                default=True,
+                help="Write .vscode/launch.json entries for steps that wait.",
+            ),
+            click.option(
+                "--logs/--no-logs", "show_logs", default=None, help="Print the steps' output in full."
+            ),
+            click.option("--json", "as_json", is_flag=True, help="Events as JSON lines on standard output."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+@click.command(epilog="Exit code: 0 when every execution succeeded, 1 otherwise, 2 for wrong usage.")
+@_options
+def run(**options: Any) -> int:
+    """Run a pipeline program on this machine.
+
+    PROGRAM is pipeline.py, pipeline.py:get_pipeline, or a definition.json.
+
+    \b
+    stepbridge run pipeline.py
+    stepbridge run pipeline.py -p Epochs=1 --debug Train
+    stepbridge run pipeline.py:get_pipeline -a region=us-east-1
+    stepbridge run pipeline.py --from Evaluate
+    """
+    return _main(**options)
+
+
+@click.command(epilog="Exit code: 0 when every execution succeeded, 1 otherwise, 2 for wrong usage.")
+@_options
+def debug(**options: Any) -> int:
+    """Run a pipeline; its steps wait for a debugger. `run --debug all --post-mortem`, in short.
+
+    \b
+    stepbridge debug pipeline.py
+    stepbridge debug pipeline.py --debug Train
+    """
+    options["debug_steps"] = options["debug_steps"] or (ALL,)
+    options["post_mortem"] = True
+    return _main(**options)
+
+
+def _main(*, as_json: bool, show_logs: bool | None, **options: Any) -> int:
+    target = str(options["target"])
+    path = Path(target.partition(":")[0])
+    workspace = Workspace.find(path if path.exists() else Path.cwd())
+    view = make_view(workspace, as_json=as_json, show_logs=show_logs)
+    try:
+        return asyncio.run(_run(workspace, view, **options))
+    finally:
+        view.close()
+
+
+def make_view(workspace: Workspace, *, as_json: bool, show_logs: bool | None) -> View:
+    if as_json:
+        return JsonView()
+    console = out()
+    if console.is_terminal:
+        return LiveView(console, workspace.s3, show_logs=bool(show_logs))
+    return PlainView(console, workspace.s3)
+
+
+async def _run(workspace: Workspace, view: View, **options: Any) -> int:
+    request = _request(workspace, **options)
+    bridge = await Bridge.open(
+        workspace,
+        engine=options["engine"],
+        python=options["python"],
+        images=pairs(options["images"], "--image"),
+    )
+    try:
+        bridge.bus.listen(view)
+        with _stop_on_interrupt(bridge, workspace):
+            records = await bridge.run(request, view.program_output)
+            ended = [await bridge.executions.finished(record.run) for record in records]
+    finally:
+        await bridge.close()
+    return _exit_code(ended)
+
+
+def _request(workspace: Workspace, **options: Any) -> RunRequest:
+    wait = frozenset(options["debug_steps"])
+    settings = workspace.settings.debug
+    choice = DebugChoice(
+        wait=wait,
+        arm=options["arm"],
+        post_mortem=options["post_mortem"],
+        wait_seconds=settings.wait_seconds,
+        post_mortem_seconds=settings.post_mortem_seconds,
+        just_my_code=settings.just_my_code,
+    )
+    return RunRequest(
+        target=options["target"],
+        parameters=pairs(options["parameters"], "-p"),
+        arguments=pairs(options["arguments"], "-a"),
+        program_arguments=tuple(options["program_arguments"]),
+        debug=choice.plan,
+        debugged_steps=wait - {ALL},
+        debug_port=options["debug_port"],
+        launch_json=options["launch_json"] and bool(wait),
+        from_step=options["from_step"],
+        only=frozenset(options["only"]),
+        use_cache=options["use_cache"],
+    )
+
+
+@contextlib.contextmanager
+def _stop_on_interrupt(bridge: Bridge, workspace: Workspace) -> Any:
+    """Ctrl-C stops the containers; a second one leaves at once."""
+    loop = asyncio.get_running_loop()
+    task = asyncio.current_task()
+    assert task is not None
+
+    def interrupt() -> None:
+        loop.remove_signal_handler(signal.SIGINT)
+        live = list(bridge.executions.live.values())
+        err().print(f"stopping; logs and outputs so far stay in {workspace.state}")
+        if not live:
+            task.cancel()
+        for execution in live:
+            bridge.executions.stop(execution.run)
+
+    if sys.platform != "win32":
+        loop.add_signal_handler(signal.SIGINT, interrupt)
+        loop.add_signal_handler(signal.SIGTERM, interrupt)
+    try:
+        yield
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+    finally:
+        if sys.platform != "win32":
+            loop.remove_signal_handler(signal.SIGINT)
+            loop.remove_signal_handler(signal.SIGTERM)
+
+
+def _exit_code(records: list[ExecutionRecord]) -> int:
+    return 0 if all(record.status is RunStatus.SUCCEEDED for record in records) else 1

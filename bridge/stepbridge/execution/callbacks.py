@@ -1,0 +1,37 @@
+"""Callback steps wait here for SendPipelineExecutionStepSuccess or -Failure."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Answer:
+    outputs: Mapping[str, str]
+    failure: str | None  # None: success
+
+
+class Callbacks:
+    """Tokens of one run that are waited for. Lives on the run's loop."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, asyncio.Future[Answer]] = {}
+
+    async def wait(self, token: str) -> Answer:
+        """Until somebody answers with this token."""
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting[token] = future
+        try:
+            return await future
+        finally:
+            del self._waiting[token]
+
+    def waits(self, token: str) -> bool:
+        return token in self._waiting
+
+    def answer(self, token: str, outputs: Mapping[str, str], failure: str | None) -> None:
+        future = self._waiting.get(token)
+        if future is not None and not future.done():
+            future.set_result(Answer(outputs, failure))
