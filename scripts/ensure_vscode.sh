@@ -64,15 +64,22 @@ install_code_server() {
 }
 
 need npm "Install Node.js with npm."
-if [ -z "$(find_chromium)" ]; then
-  if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
-    say "Chromium is missing. Install it with your package manager."
-    exit 1
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+  missing=()
+  [ -n "$(find_chromium)" ] || missing+=(chromium)
+  # screenshots look the same everywhere; test/harness/fonts.conf names these
+  for package in fonts-inter fonts-jetbrains-mono fontconfig; do
+    dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
+  done
+  if [ ${#missing[@]} -gt 0 ]; then
+    say "installing ${missing[*]}"
+    export DEBIAN_FRONTEND=noninteractive
+    { apt-get update -q && apt-get install -y -q --no-install-recommends "${missing[@]}"; } >&2
   fi
-  say "installing chromium"
-  export DEBIAN_FRONTEND=noninteractive
-  apt-get update -q >&2
-  apt-get install -y -q --no-install-recommends chromium fonts-dejavu-core >&2
+fi
+if [ -z "$(find_chromium)" ]; then
+  say "Chromium is missing. Install it with your package manager."
+  exit 1
 fi
 
 node_place="$cache/node-$NODE_VERSION"

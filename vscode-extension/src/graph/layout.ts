@@ -4,9 +4,9 @@ import dagre from "@dagrejs/dagre";
 import type { Edge, EdgeKind } from "../model/pipeline.ts";
 import type { GraphNode } from "./messages.ts";
 
-export const nodeWidth = 208;
-export const nodeHeight = 58;
-const margin = 24;
+export const nodeWidth = 190;
+export const nodeHeight = 48;
+const margin = 16;
 
 export interface PlacedNode extends GraphNode {
   /** The upper left corner. */
@@ -38,7 +38,7 @@ const strength: readonly EdgeKind[] = ["branch", "data", "property-file", "depen
 
 export function layout(nodes: readonly GraphNode[], edges: readonly Edge[]): Layout {
   const graph = new dagre.graphlib.Graph();
-  graph.setGraph({ rankdir: "TB", nodesep: 28, ranksep: 44, edgesep: 16, marginx: margin, marginy: margin });
+  graph.setGraph({ rankdir: "TB", nodesep: 24, ranksep: 34, edgesep: 16, marginx: margin, marginy: margin });
   for (const { name } of nodes) graph.setNode(name, { width: nodeWidth, height: nodeHeight });
   const joined = join(nodes, edges);
   for (const { source, target, label } of joined) {

@@ -64,10 +64,10 @@ export class LanguageServer implements vscode.Disposable {
   }
 
   /** The pipelines of a document; undefined while the server is not there. */
-  async pipelines(uri: vscode.Uri, token?: vscode.CancellationToken): Promise<PipelinesResult | undefined> {
+  async pipelines(uri: vscode.Uri): Promise<PipelinesResult | undefined> {
     if (this.#client?.state !== State.Running) return undefined;
     const params: PipelinesParams = { textDocument: { uri: this.#client.code2ProtocolConverter.asUri(uri) } };
-    return this.#client.sendRequest<PipelinesResult>("stepbridge/pipelines", params, token);
+    return this.#client.sendRequest<PipelinesResult>("stepbridge/pipelines", params);
   }
 
   async #start(tool: Tool): Promise<void> {

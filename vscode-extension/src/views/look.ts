@@ -41,8 +41,13 @@ export function statusIcon(status: StepStatus | RunStatus): vscode.ThemeIcon {
   return new vscode.ThemeIcon(icon, new vscode.ThemeColor(color));
 }
 
+const statusGlyphs: Record<StepStatus, string> = {
+  Waiting: "○", Starting: "◔", Executing: "●", Stopping: "■", Stopped: "■", Succeeded: "✓", Failed: "✗", Skipped: "–",
+};
+
+/** For places that show text only. */
 export function statusGlyph(status: StepStatus | RunStatus): string {
-  return `$(${statusIcons[status][0]})`;
+  return statusGlyphs[status];
 }
 
 export function kindIcon(kind: string): vscode.ThemeIcon {

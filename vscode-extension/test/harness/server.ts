@@ -104,6 +104,8 @@ export class CodeServer {
         "--disable-telemetry", "--disable-update-check", "--disable-getting-started-override", "--disable-proxy",
         "--reconnection-grace-time", "1",
         "--vscode-option", "enable-smoke-test-driver",
+        // the environment of the test, not the login shell's
+        "--vscode-option", "force-disable-user-env",
         ...(options.workspaceTrust ? [] : ["--disable-workspace-trust"]),
       ],
       { env: environment, stdio: ["ignore", "pipe", "pipe"], detached: true },

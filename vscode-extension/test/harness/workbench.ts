@@ -21,6 +21,8 @@ const chromiumFlags = [
   "--disable-background-networking", "--disable-component-update", "--disable-sync", "--force-color-profile=srgb",
 ];
 
+const fonts = join(extensionFolder, "test/harness/fonts.conf");
+
 export class Workbench {
   readonly page: Page;
   readonly server: CodeServer;
@@ -34,7 +36,7 @@ export class Workbench {
 
   static async open(options: OpenOptions): Promise<Workbench> {
     const server = await CodeServer.start(options);
-    const browser = await chromium.launch({ executablePath: toolchain().chromium, headless: true, args: chromiumFlags });
+    const browser = await chromium.launch({ executablePath: toolchain().chromium, headless: true, args: chromiumFlags, env: { ...process.env, FONTCONFIG_FILE: fonts } });
     try {
       const context = await browser.newContext({ viewport: options.viewport ?? { width: 1280, height: 800 } });
       await context.route((url) => url.hostname !== "127.0.0.1" && !url.hostname.endsWith("vscode-cdn.net"), (route) => route.abort());
@@ -150,8 +152,13 @@ export class Workbench {
     return rows.map((row) => row.replaceAll("\n", " "));
   }
 
-  notification(text: string | RegExp): Locator {
-    return this.page.locator(".notifications-toasts .notification-list-item, .notifications-center .notification-list-item", { hasText: text });
+  /** A notification; its toast is not shown while VS Code is driven, so the list of notifications is opened. */
+  async notification(text: string | RegExp, timeout = 60_000): Promise<Locator> {
+    const item = this.page.locator(".notifications-center .notification-list-item", { hasText: text });
+    await this.page.locator('#status\\.notifications .codicon-bell-dot').waitFor({ timeout });
+    await this.command("Notifications: Show Notifications");
+    await item.first().waitFor({ timeout });
+    return item.first();
   }
 
   /** The inner page of the webview whose title is `title`. */

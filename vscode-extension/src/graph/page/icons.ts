@@ -28,6 +28,7 @@ const statuses: Record<string, string> = {
   Succeeded: "M3 8.5 6.5 12 13 4.5",
   Failed: "M4 4l8 8 M12 4l-8 8",
   Skipped: "M3 8h10",
+  Held: "M5.5 3.5v9 M10.5 3.5v9",
 };
 
 const actions: Record<string, string> = {

@@ -118,14 +118,15 @@ export class Picture {
     button.dataset.status = status;
     button.dataset.phase = phaseOf(step);
     button.dataset.vscodeContext = JSON.stringify(context(node, view, step));
-    const words = [node.kind, note(step, now)].filter(Boolean);
-    button.setAttribute("aria-label", `${node.name}, ${words.join(", ")}`);
+    const busy = busyWith(step);
+    const words = busy ? [busy] : [node.kind, note(step, now)].filter(Boolean);
+    button.setAttribute("aria-label", `${node.name}, ${node.kind}, ${busy || note(step, now)}`);
     button.title = step?.failure ?? "";
     const texts = document.createElement("span");
     texts.className = "texts";
     texts.append(text("name", node.name), text("words", words.join(" · ")));
     button.replaceChildren(kindIcon(node.kind), texts);
-    if (step) button.append(statusIcon(status));
+    if (step) button.append(statusIcon(held(step) ? "Held" : status));
     if (step?.cached) button.append(text("badge", "cached"));
   }
 
@@ -232,16 +233,25 @@ function phaseOf(step: StepRun | undefined): string {
   return live(step) ? step?.spans.at(-1)?.phase ?? "" : "";
 }
 
-/** What stands behind the kind: how long, what it is busy with, how a condition came out. */
+function held(step: StepRun): boolean {
+  return ["breakpoint", "debug", "crashed"].includes(phaseOf(step));
+}
+
+/** What stands behind the kind: how long, or how a condition came out. */
 function note(step: StepRun | undefined, now: number): string {
   if (step === undefined || step.status === "Waiting") return "";
   if (step.status === "Skipped") return "skipped";
   if (step.outcome) return step.outcome.toLowerCase();
-  if (!live(step)) return step.cached ? "" : step.seconds === undefined ? "" : duration(step.seconds);
-  const phase = step.spans.at(-1)?.phase;
-  const seconds = step.started === undefined ? "" : duration(now - step.started);
+  if (live(step)) return step.started === undefined ? "" : duration(now - step.started);
+  return step.cached || step.seconds === undefined ? "" : duration(step.seconds);
+}
+
+/** What a step does that is not its own work, or "". */
+function busyWith(step: StepRun | undefined): string {
+  if (step === undefined || !live(step)) return "";
   if (phaseOf(step) === "crashed") return "crashed, held";
-  if (phase === undefined || phase === "run" || phase === "wait") return seconds;
+  const phase = step.spans.at(-1)?.phase;
+  if (phase === undefined || phase === "run" || phase === "wait") return "";
   const percent = step.progress === undefined ? "" : ` ${String(Math.round(step.progress * 100))} %`;
   return `${phaseNames[phase]}${percent}`;
 }
