@@ -7,6 +7,7 @@ import errno
 import hashlib
 import os
 import shutil
+from io import FileIO
 from pathlib import Path
 
 CHUNK = 1024 * 1024  # bytes in memory at once
@@ -56,8 +57,16 @@ def move_file(source: Path, target: Path) -> None:
 
 def md5_of(path: Path) -> str:
     """MD5 in hexadecimal, as S3's ETag of an object sent in one piece."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+    with path.open("rb", buffering=0) as file:
+        return md5_of_open(file)
+
+
+def md5_of_open(file: FileIO) -> str:
+    """MD5 of an open file from its start; it stands at its start again afterwards."""
+    file.seek(0)
+    digest = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False))
+    file.seek(0)
+    return digest.hexdigest()
 
 
 def sha256_of(path: Path) -> str:

@@ -93,6 +93,12 @@ class Metadata:
             if not self._depth:
                 self._db.execute("COMMIT")
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep the writers of this process out."""
+        with self._lock:
+            yield
+
     def checkpoint(self) -> None:
         """Within a transaction: write down what was said so far, and go on."""
         with self._lock:

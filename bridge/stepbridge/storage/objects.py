@@ -18,16 +18,16 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import itemgetter
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import msgspec
 
 from stepbridge.errors import StorageError
 
-from .content import CHUNK, copy_content, md5_of, move_file, sha256_of
+from .content import CHUNK, copy_content, md5_of, md5_of_open, move_file, sha256_of
 from .keys import Address, as_prefix, can_be_path, check_bucket, check_key, parse_uri
 from .listing import Cursor, Folders, is_unicode, regular_file
 from .metadata import Details, Metadata, Row
@@ -37,6 +37,10 @@ from .ownership import Owner
 LARGE = 8 * 1024 * 1024  # bytes; S3 clients send more than that in parts, whose ETag is no MD5
 _LEFTOVER_SECONDS = 24 * 3600
 _PAGE = 500  # rows of side information read at once
+
+
+class ReadOnlyObjectError(StorageError):
+    """The object is a local file of the `[data]` map."""
 
 
 @dataclass(frozen=True)
@@ -108,15 +112,15 @@ class ObjectStore:
     """
 
     def __init__(self, root: Path, data: Mapping[str, Path] | None = None) -> None:
-        self._owner = Owner.of_workspace(root)
-        self._owner.make_folder(root)
+        self.owner = Owner.of_workspace(root)
+        self.owner.make_folder(root)
         self.root = Path(os.path.realpath(root))
         self._side = self.root.with_name(self.root.name + "-meta")
-        self._temporary = self._owner.make_folder(self._side / "incoming")
-        self._apart = self._owner.make_folder(self._side / "apart")
+        self._temporary = self.owner.make_folder(self._side / "incoming")
+        self._apart = self.owner.make_folder(self._side / "apart")
         database = self._side / "objects.sqlite"
         database.touch()
-        self._owner.give(database)  # SQLite gives the files beside it to the same owner
+        self.owner.give(database)  # SQLite gives the files beside it to the same owner
         self._metadata = Metadata(database)
         self._overlay = Overlay(data or {})
         self._folders = Folders()
@@ -232,7 +236,7 @@ class ObjectStore:
         check_bucket(name)
         with self._metadata.transaction():
             new = not (self.root / name).is_dir()
-            self._owner.make_folder(self.root / name)
+            self.owner.make_folder(self.root / name)
             self._metadata.save_bucket(name, time.time())
         return new
 
@@ -271,6 +275,27 @@ class ObjectStore:
     def open(self, uri: str) -> BinaryIO:
         """Raises StorageError where there is no such object."""
         return self.required(uri).path.open("rb")
+
+    def read(self, bucket: str, key: str) -> tuple[ObjectInfo, BinaryIO] | None:
+        """The object and its file, open and unbuffered, which agree even while others replace the object."""
+        self._address(bucket, key)
+        while True:
+            with self._metadata.held():
+                found = self._find(bucket, key)
+                if found is None:
+                    return None
+                path, status, row, read_only = found
+                try:
+                    file = path.open("rb", buffering=0)
+                except FileNotFoundError:
+                    continue  # another process moved it since
+            if _stamp(os.fstat(file.fileno())) == _stamp(status):
+                info = self._info(bucket, key, path, status, row, read_only)
+                if info._known_etag is None and info.size <= LARGE:
+                    info = replace(info, _known_etag=md5_of_open(file))
+                    self._remember(info, etag=info._known_etag)
+                return info, cast(BinaryIO, file)
+            file.close()
 
     def required(self, uri: str) -> ObjectInfo:
         """`head`, or a StorageError that says how to provide the object."""
@@ -396,7 +421,7 @@ class ObjectStore:
         if isinstance(incoming, Incoming):
             etag = etag or incoming.close()
         source = incoming.path if isinstance(incoming, Incoming) else incoming
-        self._owner.give(source)
+        self.owner.give(source)
         try:
             with self._metadata.transaction():
                 return self._place(source, bucket, key, details or Details(), etag)
@@ -456,7 +481,9 @@ class ObjectStore:
                 return False
             path, _, _, read_only = found
             if read_only:
-                raise StorageError(f"s3://{bucket}/{key} is {path} by the [data] map, which is read-only.")
+                raise ReadOnlyObjectError(
+                    f"s3://{bucket}/{key} is {path} by the [data] map, which is read-only."
+                )
             path.unlink(missing_ok=True)
             self._metadata.forget(bucket, key)
         return True
@@ -484,11 +511,11 @@ class ObjectStore:
             if not plain.is_symlink() and plain.is_dir() and not _remove_empty_tree(plain):
                 return self._apart_folder(bucket) / self._apart_path(bucket, key).name
             return plain
-        self._owner.make_folder(self.root / bucket)
+        self.owner.make_folder(self.root / bucket)
         return self._apart_folder(bucket) / self._apart_path(bucket, key).name
 
     def _apart_folder(self, bucket: str) -> Path:
-        return self._owner.make_folder(self._apart / bucket)
+        return self.owner.make_folder(self._apart / bucket)
 
     def _make_folders(self, bucket: str, key: str) -> None:
         parent = (self.root / bucket / key).parent
@@ -502,7 +529,7 @@ class ObjectStore:
                 place.unlink()  # no object, and it would lead the new file elsewhere
             elif place.is_file():
                 self._move_apart(bucket, own, place)
-        self._owner.make_folder(parent)
+        self.owner.make_folder(parent)
 
     def _move_apart(self, bucket: str, key: str, plain: Path) -> None:
         row = self._metadata.get(bucket, key)
@@ -559,13 +586,13 @@ class ObjectStore:
         target = self.root / bucket / prefix.rstrip("/")
         as_whole = prefix and can_be_path(prefix.rstrip("/")) and tree.unicode
         if as_whole and not target.exists() and not target.is_symlink() and _same_device(source, self.root):
-            self._owner.give_all([os.fspath(source), *tree.folders, *tree.files])
+            self.owner.give_all([os.fspath(source), *tree.folders, *tree.files])
             with self._metadata.transaction():
                 self._make_folders(bucket, prefix.rstrip("/"))
                 os.replace(source, target)  # noqa: PTH105
                 self._metadata.forget_under(bucket, prefix)
             return left_out
-        self._owner.make_folder(self.root / bucket)
+        self.owner.make_folder(self.root / bucket)
         for file in tree.files:
             relative = os.fsencode(os.path.relpath(file, source)).decode("utf-8", "replace")
             self._adopt_file(Path(file), bucket, prefix + relative)
@@ -664,4 +691,4 @@ def _write_failure(path: Path, error: OSError) -> StorageError:
     return StorageError(f"{path}: cannot be written to the store ({error.strerror or error}).", hint)
 
 
-__all__ = ["LARGE", "Details", "Incoming", "ObjectInfo", "ObjectStore"]
+__all__ = ["LARGE", "Details", "Incoming", "ObjectInfo", "ObjectStore", "ReadOnlyObjectError"]
