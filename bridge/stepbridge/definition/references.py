@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal, Protocol, TypeAlias
 
 from stepbridge.errors import DefinitionError
@@ -67,13 +68,15 @@ class Scope(Protocol):
         ...
 
 
-def parse_path(text: str) -> tuple[str | int, ...]:
-    """A property or JSON path as keys and indexes: `a.b[0]['c d']` -> ("a", "b", 0, "c d").
+def path_parts(text: str) -> tuple[tuple[str | int, bool], ...]:
+    """A property or JSON path part by part, each with whether it stood in brackets.
+
+    `a.b[0]['c d']` -> (("a", False), ("b", False), (0, True), ("c d", True)).
 
     Raises:
         ValueError: it is no path.
     """
-    parts: list[str | int] = []
+    parts: list[tuple[str | int, bool]] = []
     position = 0
     while position < len(text):
         match = _PART.match(text, position)
@@ -81,36 +84,51 @@ def parse_path(text: str) -> tuple[str | int, ...]:
             raise ValueError(text)
         key, index, single, double = match.groups()
         if index is not None:
-            parts.append(int(index))
+            parts.append((int(index), True))
+        elif key is not None:
+            parts.append((key, False))
         else:
-            parts.append(next(part for part in (key, single, double) if part is not None))
+            parts.append((single if single is not None else double, True))
         position = match.end()
     if not parts:
         raise ValueError(text)
     return tuple(parts)
 
 
+def parse_path(text: str) -> tuple[str | int, ...]:
+    """A property or JSON path as keys and indexes: `a.b[0]['c d']` -> ("a", "b", 0, "c d").
+
+    Raises:
+        ValueError: it is no path.
+    """
+    return tuple(part for part, _ in path_parts(text))
+
+
 def parse_get(text: str, pointer: Pointer = ()) -> Reference | None:
     """The reference that a `Get` string makes, or None when it makes none."""
+    kind_, name, path = _parse(text)
+    return None if kind_ is None else Reference(kind_, name, path, pointer, text)
+
+
+@lru_cache(maxsize=8192)
+def _parse(text: str) -> tuple[ReferenceKind | None, str, tuple[str | int, ...]]:
     scope, _, rest = text.partition(".")
     if scope == "Parameters" and rest:
-        return Reference("parameter", rest, (), pointer, text)
+        return "parameter", rest, ()
     if scope == "Execution" and rest:
-        return Reference("execution", rest, (), pointer, text)
-    if scope != "Steps" or not rest:
-        return None
+        return "execution", rest, ()
     name, _, tail = rest.partition(".")
-    if not name:
-        return None
+    if scope != "Steps" or not name:
+        return None, "", ()
     if not tail:
-        return Reference("step", name, (), pointer, text)
+        return "step", name, ()
     try:
         path = parse_path(tail)
     except ValueError:
-        return None
+        return None, "", ()
     if path[0] == "PropertyFiles" and len(path) == 2:
-        return Reference("property-file", name, path[1:], pointer, text)
-    return Reference("step", name, path, pointer, text)
+        return "property-file", name, path[1:]
+    return "step", name, path
 
 
 def references(value: JSON) -> Iterator[Reference]:

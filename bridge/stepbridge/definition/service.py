@@ -1,15 +1,15 @@
 """The service model that rules, hovers and completions read: shapes of requests and results.
 
-A view of `service_index.json`, which `scripts/build_service_index.py` builds out of botocore; botocore itself is
-never imported (its model costs 300 ms and 32 MB, the index 3 ms). Both files are read at their first use.
+A view of `service_index.json`, which `scripts/build_service_index.py` builds out of botocore; botocore itself
+is never imported (its model costs 300 ms and 32 MB, the index 3 ms). Both files are read at their first use.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from functools import cached_property, lru_cache
+from collections.abc import Callable, Iterator
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,13 @@ _FOLDER = Path(__file__).parent
 class Shape:
     """One shape of the service model, with its neighbours a lookup away.
 
-    `type` is one of structure, list, map, string, integer, long, float, double, boolean, timestamp, blob.
-    `minimum` and `maximum` limit a number's value, a string's length, or a container's size.
+    `type` is one of structure, list, map, string, integer, long, float, double, boolean, timestamp, blob,
+    any. `minimum` and `maximum` limit a number's value, a string's length, or a container's size.
     """
 
-    def __init__(self, name: str, entry: dict[str, Any]) -> None:
+    def __init__(
+        self, name: str, entry: dict[str, Any], lookup: Callable[[str], Shape] | None = None
+    ) -> None:
         self.name = name
         self.type: str = entry["type"]
         self.required: tuple[str, ...] = tuple(entry.get("required", ()))
@@ -34,7 +36,9 @@ class Shape:
         self.maximum: int | None = entry.get("max")
         self.pattern: str | None = entry.get("pattern")
         self.accepted: set[str] = set()  # strings that passed all checks before, see rules/arguments.py
+        self.scalar: bool = entry["type"] not in ("structure", "list", "map")
         self._entry = entry
+        self._lookup = lookup or shape
 
     def __repr__(self) -> str:
         return f"Shape({self.name!r})"
@@ -42,30 +46,26 @@ class Shape:
     @cached_property
     def members(self) -> dict[str, Shape]:
         """A structure's members by name."""
-        return {name: shape(target) for name, target in self._entry.get("members", {}).items()}
+        return {name: self._lookup(target) for name, target in self._entry.get("members", {}).items()}
 
     @cached_property
     def item(self) -> Shape:
         """A list's or a map's item."""
-        return shape(self._entry["member" if self.type == "list" else "value"])
+        return self._lookup(self._entry["member" if self.type == "list" else "value"])
 
     @cached_property
     def key(self) -> Shape:
         """A map's key."""
-        return shape(self._entry["key"])
+        return self._lookup(self._entry["key"])
 
     @cached_property
     def expression(self) -> re.Pattern[str] | None:
         """The pattern, for `fullmatch`."""
         return None if self.pattern is None else re.compile(self.pattern)
 
-    @property
-    def scalar(self) -> bool:
-        return self.type not in ("structure", "list", "map")
-
-    @property
+    @cached_property
     def parameter_type(self) -> str | None:
-        """The pipeline parameter type that fits: String, Integer, Float, Boolean; None where any or none does."""
+        """The type of pipeline parameters that fits: String, Integer, Float, Boolean; None where unclear."""
         return _PARAMETER_TYPES.get(self.type)
 
 
@@ -79,7 +79,7 @@ _PARAMETER_TYPES = {
 }
 
 
-@lru_cache(maxsize=None)
+@cache
 def shape(name: str) -> Shape:
     """The shape of that name; those of EMR start with `emr:`. KeyError when the index has none."""
     return Shape(name, _index()["shapes"][name])

@@ -28,6 +28,29 @@ class Missing(Enum):
 MISSING: Final = Missing.MISSING
 
 
+class Unknown:
+    """The type of `UNKNOWN`, for annotations; it has this one instance."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "UNKNOWN"
+
+    def __reduce__(self) -> str:
+        return "UNKNOWN"
+
+
+# A value that a reader of a program cannot know, and that no rule complains about. It stands for a scalar, an
+# object or an array; as a key of an object it says that there may be more members, and as an item of an array
+# that there may be more items.
+UNKNOWN: Final = Unknown()
+
+
+def is_open(value: JSON) -> bool:
+    """Whether an object or an array may hold more than is seen: it is UNKNOWN, or has it as key or item."""
+    return value is UNKNOWN or (isinstance(value, dict | list) and UNKNOWN in value)
+
+
 def pointer_text(pointer: Pointer) -> str:
     """A pointer in the notation of RFC 6901, for messages: `/Steps/0/Name`; the root is `/`."""
     if not pointer:

@@ -1,0 +1,199 @@
+"""The rules of pipeline definitions: J001 to J150.
+
+`check` takes the text of a definition, `check_document` its decoded JSON, which may hold `UNKNOWN` wherever a
+value is not known (a program that was read, not run). Neither raises, whatever they are given. `REGISTRY` has
+every rule with its words, for the guide.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+from stepbridge.definition.values import JSON, UNKNOWN, Pointer
+
+from . import arguments, conditions, functions, jobs, parameters, policies, references, steps, structure
+from .findings import SEVERITIES, Edit, Finding, Fix, Report, Severity
+from .model import Pipeline
+from .registry import REGISTRY, Plan, Rule
+
+__all__ = [
+    "REGISTRY",
+    "SEVERITIES",
+    "UNKNOWN",
+    "Edit",
+    "Finding",
+    "Fix",
+    "Rule",
+    "Severity",
+    "check",
+    "check_document",
+    "default_codes",
+]
+
+MAX_FINDINGS = 1000  # nobody reads more, and a file that is no definition at all should not take seconds
+
+_MODULES = (arguments, conditions, functions, jobs, parameters, policies, references, steps, structure)
+
+
+def default_codes() -> frozenset[str]:
+    """The codes of the rules that run when none are selected."""
+    return frozenset(code for code, rule in REGISTRY.items() if rule.default)
+
+
+def check(source: str, codes: Collection[str] | None = None) -> list[Finding]:
+    """Check the text of a definition.
+
+    Args:
+        codes: the rules to run; None: those that are on by default.
+
+    Returns:
+        Findings in the order of their places. Text that is no JSON gives a single J001 with its `offset`.
+    """
+    plan = _plan(None if codes is None else frozenset(codes))
+    found = [
+        _finding(rule, report)
+        for rule in plan.rules("text")
+        if rule.code == "J007"
+        for report in structure.too_long(source)
+    ]
+    reader = _Reader()
+    try:
+        document = reader.read(source)
+    except json.JSONDecodeError as error:
+        text = f"{error.msg} (line {error.lineno}, column {error.colno})."
+        return [*found, *_not_json(plan, text, error.pos)]
+    except RecursionError:
+        return [*found, *_not_json(plan, "It is nested too deeply.", 0)]
+    except ValueError as error:  # NaN, or a number of more than 4300 digits
+        return [*found, *_not_json(plan, f"{error}.", 0)]
+    return found + check_document(document, codes, duplicates=reader.duplicates)
+
+
+def check_document(
+    document: JSON,
+    codes: Collection[str] | None = None,
+    *,
+    duplicates: dict[int, tuple[str, ...]] | None = None,
+) -> list[Finding]:
+    """Check decoded JSON, or a value of the same shape with UNKNOWN in it.
+
+    Args:
+        codes: the rules to run; None: those that are on by default.
+        duplicates: `id` of an object in `document` -> keys that its text has twice, where the reader knows.
+    """
+    plan = _plan(None if codes is None else frozenset(codes))
+    found: list[Finding] = []
+    try:
+        pipeline = Pipeline(document, duplicates)
+        for finding in _run(plan, pipeline):
+            found.append(finding)
+            if len(found) >= MAX_FINDINGS:
+                break
+    except RecursionError:
+        found.extend(_not_json(plan, "It is nested too deeply.", None))
+    return sorted(found, key=_place)
+
+
+def _run(plan: Plan, pipeline: Pipeline) -> Iterator[Finding]:
+    yield from _apply(plan.rules("document"), pipeline)
+    if pipeline.duplicates:
+        for pointer, key in _duplicates(pipeline):
+            yield from _apply(plan.rules("duplicate"), pipeline, pointer, key)
+    for parameter in pipeline.parameters:
+        yield from _apply(plan.rules("parameter"), pipeline, parameter)
+    for step in pipeline.steps:
+        yield from _apply(plan.rules("step", step.type), pipeline, step)
+        for key in plan.keys:
+            value = step.raw.get(key)
+            if value is not None and value is not UNKNOWN:
+                yield from _apply(plan.rules("key:" + key, step.type), pipeline, step, value, key)
+    for reference in pipeline.references:
+        kind = reference.reference.kind if reference.reference is not None else "malformed"
+        yield from _apply(plan.rules("reference:" + kind), pipeline, reference)
+    for function in pipeline.functions:
+        name = function.name if function.name in functions.FUNCTIONS else ""
+        yield from _apply(plan.rules("function:" + name), pipeline, function)
+    for condition in pipeline.conditions:
+        yield from _apply(plan.rules("condition"), pipeline, condition)
+    for mismatch in pipeline.mismatches:
+        yield from _apply(plan.rules("mismatch:" + arguments.code_of(mismatch)), pipeline, mismatch)
+
+
+def _apply(rules: Iterable[Rule], *sites: Any) -> Iterator[Finding]:
+    for rule in rules:
+        for report in rule.check(*sites):
+            yield _finding(rule, report)
+
+
+def _finding(rule: Rule, report: Report) -> Finding:
+    message = report.message
+    if report.suggestions:
+        message += f' Did you mean "{report.suggestions[0]}"?'
+    return Finding(
+        code=rule.code,
+        severity=report.severity or rule.severity,
+        message=message,
+        pointer=report.pointer,
+        at_key=report.at_key,
+        fix=report.fix,
+        suggestions=report.suggestions,
+        related=report.related,
+        unnecessary=report.unnecessary,
+    )
+
+
+def _not_json(plan: Plan, reason: str, offset: int | None) -> list[Finding]:
+    rule = REGISTRY["J001"]
+    if rule not in plan.rules("text"):
+        return []
+    finding = Finding("J001", rule.severity, f"The definition is not JSON: {reason}", ())
+    return [replace(finding, offset=offset)]
+
+
+def _place(finding: Finding) -> tuple[tuple[tuple[int, int | str], ...], str]:
+    pointer = tuple((0, part) if isinstance(part, int) else (1, part) for part in finding.pointer)
+    return pointer, finding.code
+
+
+@lru_cache(maxsize=16)
+def _plan(codes: frozenset[str] | None) -> Plan:
+    return Plan(codes)
+
+
+class _Reader:
+    """Decodes JSON strictly, and keeps note of keys that stand twice in an object."""
+
+    def __init__(self) -> None:
+        self.duplicates: dict[int, tuple[str, ...]] = {}
+        self._kept: list[dict[str, JSON]] = []  # so that their ids stay theirs
+
+    def read(self, source: str) -> JSON:
+        return json.loads(source, object_pairs_hook=self._object, parse_constant=_no_constant)
+
+    def _object(self, pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            keys = [key for key, _ in pairs]
+            self.duplicates[id(found)] = tuple(dict.fromkeys(k for k in keys if keys.count(k) > 1))
+            self._kept.append(found)
+        return found
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON value")
+
+
+def _duplicates(pipeline: Pipeline) -> Iterator[tuple[Pointer, str]]:
+    pending: list[tuple[Pointer, JSON]] = [((), pipeline.root)]
+    while pending:
+        pointer, node = pending.pop()
+        if isinstance(node, dict):
+            for key in pipeline.duplicates.get(id(node), ()):
+                yield pointer, key
+            pending.extend(((*pointer, key), value) for key, value in node.items())
+        elif isinstance(node, list):
+            pending.extend(((*pointer, index), value) for index, value in enumerate(node))
