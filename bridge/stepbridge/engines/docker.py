@@ -204,7 +204,7 @@ class DockerEngine:
         try:
             created = await self._wire.call("POST", "/containers/create", body, {"name": spec.name})
         except ApiError as error:
-            if error.status == 404 and "mage" in error.message:
+            if "no such image" in error.message.lower() or "invalid reference" in error.message:
                 raise ImageNotFoundError(
                     f"There is no image {spec.image} on this machine",
                     "Build or pull it, or map it to another one ([images] in stepbridge.toml).",

@@ -94,9 +94,10 @@ class OutputLines:
         self._consumed = True
         while True:
             while self._lines:
-                yield self._lines.popleft()
+                line = self._lines.popleft()
                 if self._paused and len(self._lines) < RESUME_AT:
                     self._resume()
+                yield line
             if self._ended:
                 return
             self._changed.clear()

@@ -14,6 +14,7 @@ import contextlib
 import functools
 import grp
 import hashlib
+import itertools
 import json
 import os
 import pwd
@@ -25,7 +26,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,8 @@ class ProcessEngine:
         self._interpreters = interpreters or (lambda reference: sys.executable)
         self._own = folder is None
         self._folder = folder or Path(tempfile.mkdtemp(prefix="stepbridge-"))
+        self._mine = f"{os.getpid()}-{secrets.token_hex(4)}-"  # what we make in there starts so
+        self._number = itertools.count(1)
         self._containers: dict[str, ProcessContainer] = {}
         self._networks: dict[str, Path] = {}
         if folder is not None:
@@ -99,7 +102,7 @@ class ProcessEngine:
             await self.pull(spec.image, None, lambda text, share: None)
             raise AssertionError
         argv = (*(spec.entrypoint or ()), *(spec.command or ())) or image.command
-        identity = f"{os.getpid()}-{secrets.token_hex(6)}"
+        identity = f"{self._mine}{next(self._number)}"
         folder = self._folder / identity
         (folder / "root").mkdir(parents=True)
         spec = replace(spec, mounts=(*spec.mounts, self._hosts(spec, folder)))
@@ -124,7 +127,7 @@ class ProcessEngine:
         """All processes share this machine's network; a named one is a common list of host names."""
         if name not in self._networks:
             self._folder.mkdir(parents=True, exist_ok=True)
-            hosts = self._folder / f"{os.getpid()}-hosts-{secrets.token_hex(4)}"
+            hosts = self._folder / f"{self._mine}hosts-{next(self._number)}"
             hosts.write_bytes(_system_hosts())
             self._networks[name] = hosts
 
@@ -148,10 +151,7 @@ class ProcessEngine:
         """Ends and forgets every container of this engine."""
         for container in tuple(self._containers.values()):
             await container.remove()
-        for name in tuple(self._networks):
-            await self.remove_network(name)
-        if self._own:
-            await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
+        await asyncio.to_thread(_remove, [self._folder] if self._own else self._folder.glob(f"{self._mine}*"))
 
     def _interpreter(self, reference: str) -> Path | None:
         named = (
@@ -168,7 +168,7 @@ class ProcessEngine:
             (own / name).exists() and (own / name).samefile(interpreter) for name in ("python", "python3")
         ):
             return str(own)
-        names = self._folder / f"{os.getpid()}-bin-{hashlib.sha256(bytes(interpreter)).hexdigest()[:12]}"
+        names = self._folder / f"{self._mine}bin-{hashlib.sha256(bytes(interpreter)).hexdigest()[:12]}"
         names.mkdir(parents=True, exist_ok=True)
         for name in ("python", "python3"):
             # A link would hide a virtual environment from its interpreter; a script does not.
@@ -257,6 +257,8 @@ class ProcessContainer:
                 self._socket.shutdown(socket.SHUT_WR)  # the supervisor ends the step and itself
         if self._listening is not None:
             await asyncio.wait([self._listening])
+        elif self._socket is not None:
+            self._socket.close()
         await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
 
     def published(self, port: int) -> int:
@@ -265,24 +267,34 @@ class ProcessContainer:
         return port  # there is one network
 
     async def _start(self, order: Mapping[str, Any]) -> None:
+        launching = asyncio.ensure_future(self._launch(order))
+        try:
+            await asyncio.shield(launching)
+        except asyncio.CancelledError:
+            await launching  # half a launch could not be taken back
+            raise
+        await asyncio.shield(self._started)
+
+    async def _launch(self, order: Mapping[str, Any]) -> None:
+        """Start the supervisor, listen to it and to the step, and tell it what to do."""
         self._socket, theirs = socket.socketpair()
         self._socket.setblocking(False)
         streams = {"stdout": os.pipe(), "stderr": os.pipe()}
         try:
-            shim = await asyncio.to_thread(
-                _spawn, theirs.fileno(), streams["stdout"][1], streams["stderr"][1]
-            )
+            shim = await asyncio.to_thread(_spawn, theirs.fileno(), *(write for _, write in streams.values()))
+        except OSError as error:
+            for read_end, _ in streams.values():
+                os.close(read_end)
+            raise EngineError(f"{self.spec.name} could not start: {error}") from None
         finally:
             theirs.close()
             for _, write_end in streams.values():
                 os.close(write_end)
+        self._listening = asyncio.create_task(self._listen(self._socket, shim))
         for name, (read_end, _) in streams.items():
             await self._read_stream(name, read_end)
-        self._listening = asyncio.create_task(self._listen(self._socket, shim))
-        loop = asyncio.get_running_loop()
-        with contextlib.suppress(OSError):  # it fails below, in a way that says more
-            await loop.sock_sendall(self._socket, json.dumps(order).encode() + b"\n")
-        await asyncio.shield(self._started)
+        with contextlib.suppress(OSError):  # it ended already, and `_listen` knows why
+            await asyncio.get_running_loop().sock_sendall(self._socket, json.dumps(order).encode() + b"\n")
 
     async def _read_stream(self, name: str, descriptor: int) -> None:
         def protocol() -> _OutputPipe:
@@ -494,10 +506,17 @@ def _not_started(spec: ContainerSpec, reason: str, code: int) -> EngineError:
 
 def _sweep(folder: Path) -> None:
     """Remove what bridges left behind that did not live to do it; their processes ended with them."""
-    for leftover in folder.glob("*-*"):
-        owner = leftover.name.split("-")[0]
-        if owner.isdigit() and not Path(f"/proc/{owner}").exists():
-            if leftover.is_dir():
-                shutil.rmtree(leftover, ignore_errors=True)
-            else:
-                leftover.unlink(missing_ok=True)
+
+    def is_orphan(name: str) -> bool:
+        owner = name.split("-")[0]
+        return owner.isdigit() and not Path(f"/proc/{owner}").exists()
+
+    _remove(item for item in folder.glob("*-*") if is_orphan(item.name))
+
+
+def _remove(items: Iterable[Path]) -> None:
+    for item in items:
+        if item.is_dir():
+            shutil.rmtree(item, ignore_errors=True)
+        else:
+            item.unlink(missing_ok=True)

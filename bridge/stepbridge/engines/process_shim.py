@@ -193,7 +193,7 @@ def start(argv: Sequence[str], order: dict[str, Any], descriptors: Sequence[int]
         try:
             _prepare(order, descriptors)
             place = argv[0]
-            os.execvpe(argv[0], list(argv), order["environment"])
+            os.execve(_find(argv[0], order["environment"]), list(argv), order["environment"])
         except OSError as error:
             os.write(says, json.dumps([error.errno or errno.EINVAL, place]).encode())
         finally:
@@ -206,6 +206,17 @@ def start(argv: Sequence[str], order: dict[str, Any], descriptors: Sequence[int]
         number, place = json.loads(failure)
         raise OSError(number, os.strerror(number), place)
     return pid
+
+
+def _find(program: str, environment: dict[str, str]) -> str:
+    """As execvp, but a folder of PATH that we may not read does not turn "missing" into "not permitted"."""
+    if "/" in program:
+        return program
+    for folder in environment.get("PATH", os.defpath).split(":"):
+        path = os.path.join(folder, program)
+        if os.path.isfile(path) and os.access(path, os.X_OK):
+            return path
+    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), program)
 
 
 def _prepare(order: dict[str, Any], descriptors: Sequence[int]) -> None:
