@@ -26,6 +26,7 @@ from .target import ProgramTarget
 
 PAYLOAD = Path(__file__).parent / "payload" / "site"
 _GRACE_SECONDS = 5.0
+_DRAIN_SECONDS = 1.0  # for output that is still in the pipe when the program has ended
 
 OnOutput = Callable[[str, str], None]  # stream ("stdout" | "stderr"), line without its end
 
@@ -94,8 +95,7 @@ async def run_program(
             {**os.environ, **(environment or {})}, endpoint, Path(records), workspace.resolve()
         )
         command = _command(target, python, arguments or {}, program_arguments)
-        process = await _start(command, variables, _working_directory(target, cwd))
-        await _stream(process, on_output)
+        process = await _run(command, variables, _working_directory(target, cwd), on_output)
         made = tuple(calls.since(mark))
         observation = read_observations(Path(records), process.pid)
     code = process.returncode or 0
@@ -187,46 +187,74 @@ def _working_directory(target: ProgramTarget, cwd: Path | None) -> Path:
     return cwd or (target.path.parent if target.kind == "notebook" else Path.cwd())
 
 
-async def _start(command: list[str], variables: Mapping[str, str], cwd: Path) -> asyncio.subprocess.Process:
-    try:
-        return await asyncio.create_subprocess_exec(
-            *command,
-            env=variables,
-            cwd=cwd,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            start_new_session=True,  # a Ctrl-C reaches it from us, once
+async def _run(
+    command: list[str], variables: Mapping[str, str], cwd: Path, on_output: OnOutput
+) -> asyncio.subprocess.Process:
+    """Run to the end, passing the output on. A child that the program left behind is not waited for."""
+    async with _Output("stdout", on_output) as out, _Output("stderr", on_output) as err:
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *command,
+                env=variables,
+                cwd=cwd,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=out.write_end,
+                stderr=err.write_end,
+                start_new_session=True,  # a Ctrl-C reaches it from us, once
+            )
+        except OSError as error:
+            raise ProgramError(
+                f"{command[0]} cannot be started: {error.strerror}.",
+                "Name another interpreter with --python.",
+            ) from None
+        readers = [out.read(), err.read()]
+        try:
+            await process.wait()
+            await asyncio.wait(readers, timeout=_DRAIN_SECONDS)
+        except asyncio.CancelledError:
+            await _stop(process)
+            raise
+        return process
+
+
+class _Output:
+    """A pipe that the program writes to. Our own, since asyncio's waits for whoever else holds it."""
+
+    def __init__(self, name: str, on_output: OnOutput) -> None:
+        self._name = name
+        self._on_output = on_output
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> _Output:
+        read_end, self.write_end = os.pipe()
+        loop = asyncio.get_running_loop()
+        self._stream = asyncio.StreamReader()
+        self._transport, _ = await loop.connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(self._stream), os.fdopen(read_end, "rb", 0)
         )
-    except OSError as error:
-        raise ProgramError(
-            f"{command[0]} cannot be started: {error.strerror}.", "Name another interpreter with --python."
-        ) from None
+        return self
 
+    def read(self) -> asyncio.Task[None]:
+        """Start to pass lines on; the task ends when nobody can write any more."""
+        self._close_write_end()
+        self._task = asyncio.create_task(self._pass_on())
+        return self._task
 
-async def _stream(process: asyncio.subprocess.Process, on_output: OnOutput) -> None:
-    """Pass the output on until the program ended. Whoever else holds its pipes is not waited for."""
-    assert process.stdout is not None
-    assert process.stderr is not None
-    readers = [
-        asyncio.create_task(_pass_on(process.stdout, "stdout", on_output)),
-        asyncio.create_task(_pass_on(process.stderr, "stderr", on_output)),
-    ]
-    try:
-        await process.wait()
-        await asyncio.wait(readers, timeout=1.0)  # a daemon it left behind may keep them open
-    except asyncio.CancelledError:
-        await _stop(process)
-        raise
-    finally:
-        for reader in readers:
-            reader.cancel()
-        await asyncio.gather(*readers, return_exceptions=True)
+    async def _pass_on(self) -> None:
+        async for line in _lines(self._stream):
+            self._on_output(self._name, line)
 
+    def _close_write_end(self) -> None:
+        if self.write_end >= 0:
+            os.close(self.write_end)
+            self.write_end = -1
 
-async def _pass_on(stream: asyncio.StreamReader, name: str, on_output: OnOutput) -> None:
-    async for line in _lines(stream):
-        on_output(name, line)
+    async def __aexit__(self, *error: object) -> None:
+        self._close_write_end()
+        self._transport.close()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
 
 
 async def _lines(stream: asyncio.StreamReader) -> AsyncIterator[str]:
