@@ -16,10 +16,8 @@ import boto3
 import pytest
 from botocore.config import Config
 from stepbridge.errors import DefinitionError, ParameterError
+from stepbridge.service import Endpoint, Records, SageMakerApi
 from stepbridge.service.backend import Invocation, JobKind, LogLine
-from stepbridge.service.endpoint import Endpoint
-from stepbridge.service.records import Records
-from stepbridge.service.sagemaker import SageMakerApi
 from stepbridge.storage import ObjectStore
 
 REGION = "eu-central-1"
@@ -132,9 +130,7 @@ class FakeExecutions:
     def retry(self, arn: str, *, parallelism: int | None = None) -> None:
         self.move(arn, status="Executing", parallelism=parallelism)
 
-    def update_execution(
-        self, arn: str, *, display_name: str | None = None, description: str | None = None
-    ) -> None:
+    def update_execution(self, arn: str, display_name: str | None, description: str | None) -> None:
         self.move(arn, display_name=display_name, description=description)
 
     def executions(self, pipeline_name: str) -> Sequence[FakeExecution]:

@@ -10,12 +10,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from urllib.parse import parse_qsl
 
 from stepbridge.storage import ObjectStore
 
 from .admin import PREFIX, AdminHandler, Routes, error_answer
 from .auth import Credential, bearer, credential, same_secret
 from .backend import JobLogs
+from .calls import Call, CallLog, s3_call, sagemaker_call
 from .errors import ServiceError, as_json, as_query_xml, as_s3_xml, unknown_operation
 from .fallback import Fallback
 from .http import BadRequestError, Request, Response, Server
@@ -38,6 +40,7 @@ class Endpoint:
         store: the local S3.
         sagemaker: SageMaker's calls.
         access_key, secret_key: the run's random credentials.
+        container_key: a second access key, for step containers; their calls are not kept in `calls`.
         admin_token: opens `/_stepbridge/`; containers never get it. The access key where it is not given.
         logs: output of jobs for CloudWatch Logs.
     """
@@ -51,11 +54,14 @@ class Endpoint:
         secret_key: str,
         region: str,
         account: str,
+        container_key: str = "",
         admin_token: str = "",
         logs: JobLogs | None = None,
     ) -> None:
         self._sagemaker = sagemaker
+        self.calls = CallLog()
         self._access_key = access_key
+        self._container_key = container_key or access_key
         self._admin_token = admin_token or access_key
         self._s3 = S3Api(store, sagemaker.records, region=region, account=account)
         self._identity = Identity(account, access_key, secret_key)
@@ -71,7 +77,8 @@ class Endpoint:
     def start(self, port: int = 0) -> str:
         """Listen on loopback; returns the URL. Raises OSError where the port is taken."""
         self._port = self._server.listen(_LOOPBACK, port)
-        threading.Thread(target=self._prepare, name="endpoint-prepare", daemon=True).start()
+        # read the service model while the user's interpreter still starts
+        threading.Thread(target=self._sagemaker.prepare, name="endpoint-prepare", daemon=True).start()
         return self.url
 
     @property
@@ -100,10 +107,6 @@ class Endpoint:
         """Answer "METHOD /_stepbridge/path/{name}" by `handler(request, {"name": ...})`; it may stream."""
         self._routes.add(pattern, handler)
 
-    def _prepare(self) -> None:
-        """Read the service model while the user's interpreter still starts."""
-        self._sagemaker.context  # noqa: B018
-
     # --- answering ----------------------------------------------------------------------------------------
 
     def _answer(self, request: Request) -> Response:
@@ -131,10 +134,13 @@ class Endpoint:
                 )
             return self._routes.answer(request)
         signed = credential(request)
-        if signed is None or not same_secret(signed.access_key, self._access_key):
+        if signed is None or not self._is_known(signed):
             return _refuse(request, signed)
         if signed.service in ("s3", ""):
-            return self._s3.answer(request)
+            response = self._s3.answer(request)
+            bucket, key = self._s3.address(request)
+            self._keep(signed, s3_call(request, bucket, key, response))
+            return response
         if signed.service == "sagemaker":
             return self._answer_sagemaker(request, signed)
         return self._answer_other(request, signed)
@@ -142,7 +148,10 @@ class Endpoint:
     def _answer_sagemaker(self, request: Request, signed: Credential) -> Response:
         prefix, _, operation = request.headers.get("x-amz-target", "").rpartition(".")
         if prefix == "SageMaker":
-            return self._sagemaker.answer(operation, request.read_all(_CALL_LIMIT))
+            body = request.read_all(_CALL_LIMIT)
+            response = self._sagemaker.answer(operation, body)
+            self._keep(signed, sagemaker_call(operation, body, response))
+            return response
         answer = self._runtime.answer(request)
         if answer is not None:
             return answer
@@ -150,15 +159,31 @@ class Endpoint:
             return self._fallback.answer(request, signed)
         return as_json(unknown_operation("sagemaker", f"{request.method} {request.path}"))
 
+    def _is_known(self, signed: Credential) -> bool:
+        return same_secret(signed.access_key, self._access_key) or same_secret(
+            signed.access_key, self._container_key
+        )
+
+    def _keep(self, signed: Credential, call: Call) -> None:
+        if same_secret(signed.access_key, self._access_key):
+            self.calls.add(call)
+
     def _answer_other(self, request: Request, signed: Credential) -> Response:
         body = request.read_all(_CALL_LIMIT)
         answer = None
+        self._keep(signed, Call(signed.service, _operation(request, body)))
         if signed.service in ("sts", "iam"):
             answer = self._identity.answer(signed.service, body)
         elif signed.service == "logs":
             operation = request.headers.get("x-amz-target", "").rpartition(".")[2]
             answer = self._logs.answer(operation, body)
         return answer or self._fallback.answer(request, signed, body)
+
+
+def _operation(request: Request, body: bytes) -> str:
+    target = request.headers.get("x-amz-target", "").rpartition(".")[2]
+    form = dict(parse_qsl(body[:4096].decode("latin-1"))) if not target else {}
+    return target or form.get("Action") or f"{request.method} {request.path}"
 
 
 def _refuse(request: Request, signed: Credential | None) -> Response:

@@ -93,13 +93,17 @@ class S3Api:
             message = f"{error.message} {error.hint}".rstrip()
             return self._refuse(request, ServiceError("InvalidArgument", message))
 
-    def _call(self, request: Request) -> Call:
+    def address(self, request: Request) -> tuple[str, str]:
+        """(bucket, key) that a request is about; empty where it names none."""
         path = request.path[1:]
         hosted = _HOSTED.fullmatch(request.headers.get("host", ""))
         if hosted:
-            return Call(self._context, request, hosted["bucket"], path)
+            return hosted["bucket"], path
         bucket, _, key = path.partition("/")
-        return Call(self._context, request, bucket, key)
+        return bucket, key
+
+    def _call(self, request: Request) -> Call:
+        return Call(self._context, request, *self.address(request))
 
     def _check_owner(self, call: Call) -> None:
         expected = call.header("x-amz-expected-bucket-owner")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -53,42 +52,23 @@ class SageMakerApi:
         account: str,
         serving: Serving | None = None,
     ) -> None:
-        self._parts = (executions, records, store, region, account, serving)
-        self._context: Context | None = None
-        self._lock = threading.Lock()
+        self._context = Context(records, region, account, executions, store, serving)
 
     @property
     def serving(self) -> Serving | None:
-        return self._parts[5]
+        return self._context.serving
 
     @property
     def records(self) -> Records:
-        return self._parts[1]
+        return self._context.records
 
-    @property
-    def context(self) -> Context:
-        """What calls work with; reads botocore's model the first time."""
-        with self._lock:
-            if self._context is None:
-                executions, records, store, region, account, serving = self._parts
-                model = ServiceModel.sagemaker()
-                self._context = Context(executions, records, store, region, account, serving, model)
-            return self._context
-
-    def create_model(self, request: Mapping[str, Any]) -> str:
-        """CreateModel for parts in this process (pipelines' model steps). Raises ServiceError."""
-        return models.create_model(self.context, request)
-
-    def create_model_package(self, request: Mapping[str, Any]) -> str:
-        """CreateModelPackage for parts in this process; makes a missing group, as pipelines do."""
-        group = request.get("ModelPackageGroupName")
-        if group and self.context.records.get(registry.GROUP, name_of(group)) is None:
-            registry.create_group(self.context, {"ModelPackageGroupName": name_of(group)})
-        return registry.create_package(self.context, request)
+    def prepare(self) -> None:
+        """Read botocore's model now, so that the first call need not."""
+        ServiceModel.sagemaker()
 
     def call(self, operation: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
         """One call in this process, with the checks and the answer of the wire. Raises ServiceError."""
-        context = self.context
+        context = self._context
         handler = _CALLS.get(operation)
         if handler is None:
             raise unknown_operation("sagemaker", operation)

@@ -1,4 +1,4 @@
-"""What every SageMaker call gets: the backend, the records, the store, names of resources."""
+"""What SageMaker calls get: the records and names of resources, the backend, the store."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ Call = Callable[["Context", Mapping[str, Any]], Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
-class Context:
-    """One per endpoint."""
+class Resources:
+    """The records of one account and region, and how they are named and described."""
 
-    executions: Executions
     records: Records
-    store: ObjectStore
     region: str
     account: str
-    serving: Serving | None
-    model: ServiceModel
+
+    @property
+    def model(self) -> ServiceModel:
+        return ServiceModel.sagemaker()
 
     def arn(self, resource: str, name: str) -> str:
         return f"arn:aws:sagemaker:{self.region}:{self.account}:{resource}/{name}"
@@ -37,6 +37,15 @@ class Context:
         """CreatedBy and LastModifiedBy of everything here."""
         role = f"arn:aws:sts::{self.account}:assumed-role/StepBridgeExecutionRole/stepbridge"
         return {"IamIdentity": {"Arn": role, "PrincipalId": "AROASTEPBRIDGE000000:stepbridge"}}
+
+
+@dataclass(frozen=True)
+class Context(Resources):
+    """One per endpoint."""
+
+    executions: Executions
+    store: ObjectStore
+    serving: Serving | None
 
 
 def now() -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import importlib.util
 import re
+import threading
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -52,10 +53,11 @@ class ServiceModel:
         self._operations: Mapping[str, Any] = document["operations"]
         self._shapes: Mapping[str, Any] = document["shapes"]
 
-    @classmethod
-    def sagemaker(cls) -> ServiceModel:
-        """The installed botocore's newest model of SageMaker."""
-        return cls(_read("sagemaker"))
+    @staticmethod
+    def sagemaker() -> ServiceModel:
+        """The installed botocore's newest model of SageMaker; read the first time."""
+        with _reading:
+            return _sagemaker()
 
     def has_operation(self, name: str) -> bool:
         return name in self._operations
@@ -155,6 +157,14 @@ def _join(place: str, name: str) -> str:
 def _json_name(value: Any) -> str:
     names = {str: "STRING_VALUE", bool: "BOOLEAN_VALUE", list: "START_ARRAY", dict: "START_OBJECT"}
     return names.get(type(value), "NUMBER_VALUE")
+
+
+_reading = threading.Lock()
+
+
+@cache
+def _sagemaker() -> ServiceModel:
+    return ServiceModel(_read("sagemaker"))
 
 
 @cache

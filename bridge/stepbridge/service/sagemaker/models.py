@@ -9,15 +9,15 @@ from stepbridge.service.backend import Serving
 from stepbridge.service.errors import unknown_operation
 
 from . import tags
-from .context import Call, Context, invalid, name_of, now
+from .context import Call, Context, Resources, invalid, name_of, now
 from .paging import Item, page
 
 MODEL = "model"
 CONFIG = "endpoint-config"
 
 
-def create_model(context: Context, request: Mapping[str, Any]) -> str:
-    """Write a model down; returns its ARN. Pipelines' model steps call this too.
+def create_model(context: Resources, request: Mapping[str, Any]) -> str:
+    """Write a model down; returns its ARN.
 
     Raises:
         ServiceError: there is one of that name.
@@ -36,7 +36,7 @@ def create_model(context: Context, request: Mapping[str, Any]) -> str:
     return arn
 
 
-def model(context: Context, name: str) -> Mapping[str, Any]:
+def model(context: Resources, name: str) -> Mapping[str, Any]:
     """A model as described. Raises ServiceError where there is none."""
     found = context.records.get(MODEL, name_of(name))
     if found is None:

@@ -8,7 +8,7 @@ from typing import Any
 from stepbridge.service.errors import ServiceError
 
 from . import tags
-from .context import Call, Context, invalid, name_of, now
+from .context import Call, Context, Resources, invalid, name_of, now
 from .paging import Item, page
 
 GROUP = "model-package-group"
@@ -16,7 +16,7 @@ PACKAGE = "model-package"
 _VERSIONS = "model-package-versions"  # group -> the last version that was given out
 
 
-def create_group(context: Context, request: Mapping[str, Any]) -> str:
+def create_group(context: Resources, request: Mapping[str, Any]) -> str:
     """Write a group down; returns its ARN. Raises ServiceError where there is one of that name."""
     name = request["ModelPackageGroupName"]
     arn = context.arn(GROUP, name)
@@ -33,7 +33,7 @@ def create_group(context: Context, request: Mapping[str, Any]) -> str:
     return arn
 
 
-def group(context: Context, name: str) -> Mapping[str, Any]:
+def group(context: Resources, name: str) -> Mapping[str, Any]:
     """A group as described. Raises ServiceError where there is none."""
     found = context.records.get(GROUP, name_of(name))
     if found is None:
@@ -41,11 +41,8 @@ def group(context: Context, name: str) -> Mapping[str, Any]:
     return found
 
 
-def create_package(context: Context, request: Mapping[str, Any]) -> str:
-    """Write a package down: the next version of its group, or one on its own; returns its ARN.
-
-    Pipelines' RegisterModel steps call this too.
-    """
+def create_package(context: Resources, request: Mapping[str, Any]) -> str:
+    """Write a package down: the next version of its group, or one on its own; returns its ARN."""
     group_name = request.get("ModelPackageGroupName")
     name = request.get("ModelPackageName")
     if group_name and name:
@@ -73,7 +70,7 @@ def create_package(context: Context, request: Mapping[str, Any]) -> str:
     return arn
 
 
-def _add_version(context: Context, group_name: str, record: dict[str, Any]) -> str:
+def _add_version(context: Resources, group_name: str, record: dict[str, Any]) -> str:
     group(context, group_name)
     last = context.records.change(
         _VERSIONS, group_name, lambda old: {"last": (old or {"last": 0})["last"] + 1}
@@ -89,7 +86,7 @@ def _add_version(context: Context, group_name: str, record: dict[str, Any]) -> s
     return arn
 
 
-def package(context: Context, name_or_arn: str) -> Mapping[str, Any]:
+def package(context: Resources, name_or_arn: str) -> Mapping[str, Any]:
     """A package as described, by ARN or (on its own) by name. Raises ServiceError where there is none."""
     is_arn = name_or_arn.startswith("arn:")
     arn = name_or_arn if is_arn else context.arn(PACKAGE, name_or_arn.lower())
@@ -137,11 +134,16 @@ def _create_package(context: Context, request: Mapping[str, Any]) -> Mapping[str
     return {"ModelPackageArn": create_package(context, request)}
 
 
-def _describe_package(context: Context, request: Mapping[str, Any]) -> Mapping[str, Any]:
-    found = package(context, request["ModelPackageName"])
+def describe_package(context: Resources, name_or_arn: str) -> Mapping[str, Any]:
+    """DescribeModelPackage's response."""
+    found = package(context, name_or_arn)
     # the response must name the package; of a version the service says its group's name
     name = found.get("ModelPackageName") or found["ModelPackageGroupName"]
     return context.model.answer("DescribeModelPackage", {"ModelPackageName": name, **found})
+
+
+def _describe_package(context: Context, request: Mapping[str, Any]) -> Mapping[str, Any]:
+    return describe_package(context, request["ModelPackageName"])
 
 
 def _describe_packages(context: Context, request: Mapping[str, Any]) -> Mapping[str, Any]:

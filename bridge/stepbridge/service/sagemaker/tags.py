@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .context import Call, Context
+from .context import Call, Context, Resources
 
 _KIND = "tags"
 
 
-def save(context: Context, arn: str, tags: Iterable[Mapping[str, str]]) -> dict[str, str]:
+def save(context: Resources, arn: str, tags: Iterable[Mapping[str, str]]) -> dict[str, str]:
     """Add tags to a resource; returns all of its tags by key."""
     new = {tag["Key"]: tag["Value"] for tag in tags}
     if not new:
@@ -18,7 +18,7 @@ def save(context: Context, arn: str, tags: Iterable[Mapping[str, str]]) -> dict[
     return context.records.change(_KIND, arn, lambda old: {**(old or {}), **new})
 
 
-def forget(context: Context, arn: str) -> None:
+def forget(context: Resources, arn: str) -> None:
     context.records.remove(_KIND, arn)
 
 
