@@ -2,11 +2,12 @@
 
     python scripts/build_sdk_catalog.py --v2 SITE_PACKAGES --v3 SITE_PACKAGES
 
-Both majors are read as source with `ast`; nothing of them is imported, so that the script runs in any environment
-and never executes what it reads. Only modules that pipeline programs use are described (RELEVANT_*); of all others
-the catalog knows just the name. Written are, in lsp/stepbridge_lsp/catalog/: `sdk_v2.json`, `sdk_v3.json`
-(modules, names, classes, signatures), `docs_v2.json`, `docs_v3.json` (documentation, read at the first hover) and
-`frameworks.json` (framework versions, their Python versions and processors, from the SDKs' image_uri_config).
+Both majors are read as source with `ast`; nothing of them is imported, so that the script runs in any
+environment and never executes what it reads. Only modules that pipeline programs use are described
+(RELEVANT_*); of all others the catalog knows just the name. Written are, in lsp/stepbridge_lsp/catalog/:
+`sdk_v2.json`, `sdk_v3.json` (modules, names, classes, signatures), `docs_v2.json`, `docs_v3.json`
+(documentation, read at the first hover) and `frameworks.json` (framework versions, their Python versions and
+processors, from the SDKs' image_uri_config).
 
 A signature is a list of strings as Python writes them: "name", "step_args=None", "*", "**kwargs".
 """
@@ -202,7 +203,8 @@ class Sdk:
             return "other"
         return next((kind for ancestor, kind in KINDS if ancestor in names), "other")
 
-    # -- signatures ---------------------------------------------------------------------------------------------
+    # -- signatures
+    # ---------------------------------------------------------------------------------------------
 
     def init(self, dotted: str) -> Signature:
         """The signature of the constructor, with what `**kwargs` passes on to base classes."""
@@ -435,7 +437,9 @@ def _formal(name: str, default: ast.expr | None) -> str:
 
 @dataclass
 class Flow:
-    """Where `**kwargs` goes: to which method of the base class, and which arguments that call gives already."""
+    """Where `**kwargs` goes: to which method of the base class, and which arguments that call gives
+    already.
+    """
 
     method: str
     positional: int
@@ -461,8 +465,10 @@ def _mentions(node: ast.expr, name: str) -> bool:
     """`kwargs`, or `dict(kwargs, x=1)` whose own keywords override and so stay acceptable."""
     if isinstance(node, ast.Name):
         return node.id == name
-    return isinstance(node, ast.Call) and ast.unparse(node.func) == "dict" and any(
-        isinstance(arg, ast.Name) and arg.id == name for arg in node.args
+    return (
+        isinstance(node, ast.Call)
+        and ast.unparse(node.func) == "dict"
+        and any(isinstance(arg, ast.Name) and arg.id == name for arg in node.args)
     )
 
 
@@ -471,7 +477,10 @@ def _decorators(node: ast.ClassDef) -> list[str]:
 
 
 def _is_attrs(node: ast.ClassDef) -> bool:
-    return any(name in ("attr.s", "attr.attrs", "attrs.define", "attr.define", "define") for name in _decorators(node))
+    return any(
+        name in ("attr.s", "attr.attrs", "attrs.define", "attr.define", "define")
+        for name in _decorators(node)
+    )
 
 
 def _is_dataclass(node: ast.ClassDef) -> bool:
@@ -487,7 +496,11 @@ def _attrs_fields(node: ast.ClassDef) -> Iterator[str]:
                 pass
             case _:
                 continue
-        if value is None or not isinstance(value, ast.Call) or not ast.unparse(value.func).endswith(("ib", "field")):
+        if (
+            value is None
+            or not isinstance(value, ast.Call)
+            or not ast.unparse(value.func).endswith(("ib", "field"))
+        ):
             continue
         given = {keyword.arg: keyword.value for keyword in value.keywords}
         if "init" in given and ast.unparse(given["init"]) == "False":
@@ -523,9 +536,12 @@ def _field_formal(item: ast.AnnAssign) -> str:
     return _formal(item.target.id, value)
 
 
-# -- documentation ----------------------------------------------------------------------------------------------
+# -- documentation
+# ----------------------------------------------------------------------------------------------
 
-_DOCUMENTED = re.compile(r"workflow|inputs|configs|clarify|network|debugger|model_metrics|drift|lambda|tuner|shapes")
+_DOCUMENTED = re.compile(
+    r"workflow|inputs|configs|clarify|network|debugger|model_metrics|drift|lambda|tuner|shapes"
+)
 _SECTION = re.compile(r"^\s*(Args|Attributes|Parameters|Arguments)\s*:?\s*$", re.M)
 
 
@@ -594,7 +610,8 @@ def _annotation(node: ast.expr) -> str:
     return text if len(text) <= 90 else text[:89] + "…"
 
 
-# -- output -----------------------------------------------------------------------------------------------------
+# -- output
+# -----------------------------------------------------------------------------------------------------
 
 
 def describe(sdk: Sdk, version: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -651,7 +668,9 @@ def _wanted_shapes(sdk: Sdk) -> set[str]:
     for name, module in sdk.modules.items():
         if sdk.is_relevant(name) and not _is_shapes(name):
             text = module.path.read_text("utf-8")
-            wanted |= {target.rpartition(".")[2] for target in module.names.values() if "core.shapes" in target}
+            wanted |= {
+                target.rpartition(".")[2] for target in module.names.values() if "core.shapes" in target
+            }
             wanted |= set(re.findall(r"\bshapes\.(\w+)", text))
     wanted &= known.keys()
     queue = list(wanted)
@@ -669,7 +688,9 @@ def _describe_class(sdk: Sdk, dotted: str, node: ast.ClassDef) -> dict[str, Any]
     entry: dict[str, Any] = {"k": sdk.kind(dotted), "b": sdk.bases(dotted), "i": signature.formals}
     if signature.open:
         entry["o"] = 1
-    if not any(isinstance(base, ast.Name) and base.id == "BaseModel" for base in node.bases) and _foreign_base(sdk, dotted):
+    if not any(
+        isinstance(base, ast.Name) and base.id == "BaseModel" for base in node.bases
+    ) and _foreign_base(sdk, dotted):
         entry["f"] = 1
     methods, properties, constants = {}, [], {}
     for item in node.body:
@@ -706,7 +727,11 @@ def _foreign_base(sdk: Sdk, dotted: str) -> bool:
         found = sdk.class_node(ancestor)
         for base in found[1].bases if found else ():
             text = ast.unparse(base)
-            if sdk.lookup(found[0], base) is None and text not in _PLAIN_BASES and "with_metaclass" not in text:
+            if (
+                sdk.lookup(found[0], base) is None
+                and text not in _PLAIN_BASES
+                and "with_metaclass" not in text
+            ):
                 return True
     return False
 
@@ -756,14 +781,14 @@ def _exports(sdk: Sdk, known: set[str]) -> dict[str, dict[str, str]]:
 def frameworks(*folders: Path) -> dict[str, Any]:
     """Versions of each framework and scope, united over both SDKs.
 
-    Shape: framework -> scope -> {"v": {version: {"py": [...], "p": [processors]}}, "a": {alias: version}}; for
-    Hugging Face the base framework's versions stand under "base".
+    Shape: framework -> scope -> {"v": {version: {"py": [...], "p": [processors]}}, "a": {alias: version}};
+    for Hugging Face the base framework's versions stand under "base".
     """
     result: dict[str, Any] = {}
     for folder in folders:
         for path in sorted(folder.glob("*.json")):
             config = json.loads(path.read_text("utf-8"))
-            scopes = {s: config for s in config.get("scope", ())} if "versions" in config else config
+            scopes = dict.fromkeys(config.get("scope", ()), config) if "versions" in config else config
             for scope, content in scopes.items():
                 if isinstance(content, dict) and "versions" in content:
                     _unite(result.setdefault(path.stem, {}).setdefault(scope, {}), content)

@@ -1,12 +1,12 @@
 """The model of a pipeline document: what a pipeline is made of, and where in the source each part stands.
 
-Python programs, notebooks, definition JSON and CloudFormation templates all become this model, so that rules and
-features are written once. It holds values and places, and no way to compute them; it must not know syntax trees,
-rules or the protocol.
+Python programs, notebooks, definition JSON and CloudFormation templates all become this model, so that rules
+and features are written once. It holds values and places, and no way to compute them; it must not know
+syntax trees, rules or the protocol.
 
-Three kinds of "not there" are kept apart. `None` in place of an argument: the program does not give it. `UNKNOWN`
-(`values.Unknown`): it is given, or may be given, and nothing can be said of it. `open` on a list: it may hold more
-than what is seen. A rule that meets the last two is silent.
+Three kinds of "not there" are kept apart. `None` in place of an argument: the program does not give it.
+`UNKNOWN` (`values.Unknown`): it is given, or may be given, and nothing can be said of it. `open` on a list:
+it may hold more than what is seen. A rule that meets the last two is silent.
 
 Shape:
 
@@ -16,7 +16,8 @@ Shape:
                        -> property_files, conditions, policies
                        -> calls (Call): every call to something of the SDK, with bound arguments
                        -> misuses: operations on pipeline variables that fail or mislead
-                       -> symbols: definition and use sites of every name that a pipeline document can refer to
+                       -> symbols: definition and use sites of every name that a pipeline document can refer
+                       to
 """
 
 from __future__ import annotations
@@ -64,6 +65,7 @@ __all__ = [
     "Symbol",
     "SymbolKind",
     "Unknown",
+    "Use",
 ]
 
 
@@ -130,13 +132,21 @@ class Name:
         return self.text or self.likely or "?"
 
 
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A pipeline variable that goes into a step, and the expression by which it does."""
+
+    variable: Variable
+    span: Span
+
+
 @dataclass(eq=False, slots=True)
 class Parameter:
     """A pipeline parameter. `type` is one of String, Integer, Float, Boolean; None when not known.
 
     `default` and `enum` follow the module's rule for absence. `variable` is the Python name that holds it.
-    `uses` are the places where its value goes into something (an argument, a Join, a condition), the listing in
-    `Pipeline(parameters=...)` not counted.
+    `uses` are the places where its value goes into something (an argument, a Join, a condition), the listing
+    in `Pipeline(parameters=...)` not counted.
     """
 
     name: Name
@@ -222,16 +232,20 @@ class Step:
     """A step, wherever it stands.
 
     Attributes:
-        name: the name given in the program. A step collection (ModelStep, RegisterModel) makes several steps of
+        name: the name given in the program. A step collection (ModelStep, RegisterModel) makes several steps
+        of
             the service from it: `service_names` lists what the service will call them.
         type: type of the definition: "Processing", "Training", "Condition" ...; for collections "ModelStep",
             "RegisterModel"; None when not known.
         span: the whole call, or JSON object.
         object: the Python object; None for JSON documents.
         job: the processor, estimator, transformer, tuner, model ... that the step's job is made of.
-        job_call: the call that gave `step_args` (`processor.run(...)`), or the step's own call in the old style
-            (`ProcessingStep(processor=..., inputs=...)`): where inputs, outputs, code and arguments are bound.
+        job_call: the call that gave `step_args` (`processor.run(...)`), or the step's own call in the old
+        style
+            (`ProcessingStep(processor=..., inputs=...)`): where inputs, outputs, code and arguments are
+            bound.
         dependencies: explicit ones only; `data_dependencies` those from references in arguments.
+        uses: the pipeline variables that its arguments hold, however deep (those of its branches are theirs).
         branch: (condition step, True for if_steps) where it lies in a branch.
         open_*: the list of that name may hold more than what is seen.
     """
@@ -257,11 +271,13 @@ class Step:
     branch: tuple[Step, bool] | None = None
     retry_policies: tuple[RetryPolicy, ...] = ()
     cache: SdkObject | None = None
-    references: tuple[Span, ...] = ()
+    uses: tuple[Use, ...] = ()
     data_dependencies: tuple[Step, ...] = ()
     variable: str | None = None
     raw: Any = None
     pointer: tuple[str | int, ...] = ()
+
+    service_names: tuple[str, ...] = ()
 
     @property
     def conditional(self) -> bool:
@@ -277,7 +293,9 @@ class Step:
 
 @dataclass(eq=False)
 class Pipeline:
-    """One pipeline. `parameters` and `steps` are what it lists, in order; `steps` holds top-level steps only."""
+    """One pipeline. `parameters` and `steps` are what it lists, in order; `steps` holds top-level steps
+    only.
+    """
 
     name: Name
     span: Span
@@ -312,7 +330,9 @@ class Pipeline:
 
 @dataclass(frozen=True, slots=True)
 class PropertyUse:
-    """A property path as written: `step_process.properties.ProcessingOutputConfig...`, each segment's place."""
+    """A property path as written: `step_process.properties.ProcessingOutputConfig...`, each segment's
+    place.
+    """
 
     variable: PropertyVariable
     step: Step | None
@@ -350,7 +370,9 @@ class Misuse:
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """One imported name. `module` as written (dots of relative imports included); `name` None for `import x`."""
+    """One imported name. `module` as written (dots of relative imports included); `name` None for `import
+    x`.
+    """
 
     module: str
     name: str | None
@@ -358,6 +380,18 @@ class Import:
     span: Span
     module_span: Span
     resolved: str | None = None  # absolute path of a workspace file, or the dotted name of an SDK symbol
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignCall:
+    """A call to a library that we know by name only: `boto3.client().create_pipeline`."""
+
+    name: str
+    arguments: tuple[Argument, ...]
+    span: Span
+
+    def argument(self, name: str) -> Argument | None:
+        return next((argument for argument in self.arguments if argument.name == name), None)
 
 
 class SymbolKind(StrEnum):
@@ -373,8 +407,8 @@ class SymbolKind(StrEnum):
 class Site:
     """A place where a symbol is defined or used.
 
-    `literal`: the span is the name's own characters, which a rename replaces; otherwise it is an expression that
-    refers to the symbol (a Python name).
+    `literal`: the span is the name's own characters, which a rename replaces; otherwise it is an expression
+    that refers to the symbol (a Python name).
     """
 
     span: Span
@@ -384,7 +418,9 @@ class Site:
 
 @dataclass(eq=False, slots=True)
 class Symbol:
-    """A name that other places refer to. `owner` is the step's name for inputs, outputs and property files."""
+    """A name that other places refer to. `owner` is the step's name for inputs, outputs and property
+    files.
+    """
 
     kind: SymbolKind
     name: str
@@ -419,6 +455,7 @@ class Model:
     objects: tuple[SdkObject, ...] = ()
     misuses: tuple[Misuse, ...] = ()
     imports: tuple[Import, ...] = ()
+    foreign_calls: tuple[ForeignCall, ...] = ()
     symbols: tuple[Symbol, ...] = ()
     dependencies: frozenset[str] = frozenset()
 

@@ -1,8 +1,8 @@
 """Places in a text: byte offsets inside, lines and UTF-16 columns at the edge.
 
-Everything below the edge counts bytes of UTF-8, as tree-sitter does; the Language Server Protocol counts lines
-and UTF-16 code units; a terminal counts characters. This module is the only one that converts. It knows no
-document and no protocol library.
+Everything below the edge counts bytes of UTF-8, as tree-sitter does; the Language Server Protocol counts
+lines and UTF-16 code units; a terminal counts characters. This module is the only one that converts. It
+knows no document and no protocol library.
 """
 
 from __future__ import annotations
@@ -86,7 +86,9 @@ class LineIndex:
         return line, len(self.source[self.starts[line] : offset].decode("utf-8", "replace"))
 
     def offset(self, position: Position) -> int:
-        """Byte offset of a line and UTF-16 column. Past the end of a line means its end, as the protocol says."""
+        """Byte offset of a line and UTF-16 column. Past the end of a line means its end, as the protocol
+        says.
+        """
         line, character = position
         if line < 0:
             return 0

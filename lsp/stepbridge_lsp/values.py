@@ -1,9 +1,9 @@
 """What an expression of a pipeline program is known to be, without running it.
 
 The smallest lattice that serves: constants, texts known in part, containers, objects of the SDK, pipeline
-variables, functions and classes of the user, and `Unknown`. Unknown is a value like any other: a rule that meets
-it says nothing. This module knows neither syntax nor rules; `documents/` makes values, `rules/` and `features/`
-read them.
+variables, functions and classes of the user, and `Unknown`. Unknown is a value like any other: a rule that
+meets it says nothing. This module knows neither syntax nor rules; `documents/` makes values, `rules/` and
+`features/` read them.
 
 Values are compared by identity. Containers and SDK objects grow while a program is evaluated (append,
 add_depends_on) and are left alone afterwards.
@@ -45,6 +45,18 @@ class Unknown(Value):
 UNKNOWN = Unknown()
 
 
+class Volatile(Unknown):
+    """Another value at every run of the program: `datetime.now()`, `uuid.uuid4()`. `source` is the call's
+    name.
+    """
+
+    __slots__ = ("source",)
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.source = source
+
+
 class Const(Value):
     """A literal, or what computing with literals gave.
 
@@ -76,6 +88,29 @@ class Text(Value):
         return self.parts[0] if self.parts and isinstance(self.parts[0], str) else ""
 
 
+class EnumMember(Value):
+    """`StepExceptionTypeEnum.THROTTLING`: a member of an enumeration of the SDK."""
+
+    __slots__ = ("cls", "name")
+
+    def __init__(self, cls: SdkClass, name: str) -> None:
+        self.cls = cls
+        self.name = name
+
+    @property
+    def value(self) -> Any:
+        return self.cls.members[self.name]
+
+
+class JsonText(Value):
+    """`json.dumps(content)`."""
+
+    __slots__ = ("content",)
+
+    def __init__(self, content: Value) -> None:
+        self.content = content
+
+
 class PathValue(Value):
     """A `pathlib.Path` whose text is known."""
 
@@ -85,7 +120,7 @@ class PathValue(Value):
         self.path = path
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Element:
     """One item of a list, with the place where it was put in."""
 
@@ -93,7 +128,7 @@ class Element:
     span: Span
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class ListValue(Value):
     """A list, tuple or set. `open`: it may hold more items, or fewer, than these."""
 
@@ -106,8 +141,11 @@ class ListValue(Value):
     def __iter__(self) -> Iterator[Element]:
         return iter(self.items)
 
+    def __repr__(self) -> str:
+        return f"{self.kind}({[element.value for element in self.items]}{', ...' if self.open else ''})"
 
-@dataclass(slots=True, eq=False)
+
+@dataclass(slots=True, eq=False, repr=False)
 class Entry:
     """One pair of a dictionary. `key` is a constant's value where it is known."""
 
@@ -122,7 +160,7 @@ class Entry:
         return self.key.value if isinstance(self.key, Const) and isinstance(self.key.value, str) else None
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class DictValue(Value):
     """A dictionary. `open`: it may hold other pairs than these."""
 
@@ -138,8 +176,12 @@ class DictValue(Value):
                 return entry
         return None
 
+    def __repr__(self) -> str:
+        pairs = ", ".join(f"{entry.name}: {entry.value!r}" for entry in self.entries)
+        return f"dict({pairs}{', ...' if self.open else ''})"
 
-@dataclass(slots=True, eq=False)
+
+@dataclass(slots=True, eq=False, repr=False)
 class Argument:
     """One argument as it is written in a call, or came out of `*args` and `**kwargs` of known content.
 
@@ -152,8 +194,11 @@ class Argument:
     name_span: Span | None = None
     unpacked: bool = False
 
+    def __repr__(self) -> str:
+        return f"{self.name or ''}={self.value!r}"
 
-@dataclass(slots=True, eq=False)
+
+@dataclass(slots=True, eq=False, repr=False)
 class Call:
     """One evaluation of a call to something the catalog knows.
 
@@ -200,14 +245,17 @@ class Call:
             return found.value
         return UNKNOWN if self.open else None
 
+    def __repr__(self) -> str:
+        return f"Call({self.target.name}, {', '.join(self.bound)})"
 
-@dataclass(slots=True, eq=False)
+
+@dataclass(slots=True, eq=False, repr=False)
 class SdkObject(Value):
     """An instance of a class of the SDK (a step, a processor, a parameter, a pipeline, a session ...).
 
     `kind` is the catalog's family: "parameter", "step", "pipeline", "processor", "estimator" and so on.
-    `attributes` are those that the program set after construction. `changed`: it was handed to code that we do
-    not see or had attributes set, so that its arguments may not be the whole truth.
+    `attributes` are those that the program set after construction. `changed`: it was handed to code that we
+    do not see or had attributes set, so that its arguments may not be the whole truth.
     """
 
     cls: SdkClass
@@ -226,6 +274,9 @@ class SdkObject(Value):
         if name in self.attributes:
             return self.attributes[name]
         return self.call.value(name)
+
+    def __repr__(self) -> str:
+        return f"{self.cls.name}@{self.call.span.start}"
 
 
 class Variable(Value):
@@ -319,11 +370,16 @@ class ReturnVariable(Variable):
         self.path = path
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class StepArguments(Value):
-    """What `processor.run(...)`, `estimator.fit(...)`, `model.create(...)` return under a pipeline session."""
+    """What `processor.run(...)`, `estimator.fit(...)`, `model.create(...)` return under a pipeline
+    session.
+    """
 
     call: Call
+
+    def __repr__(self) -> str:
+        return f"StepArguments({self.call!r})"
 
 
 @dataclass(slots=True, eq=False)
@@ -333,7 +389,7 @@ class ModuleValue(Value):
     name: str
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class SymbolValue(Value):
     """A class, function or constant of the SDK that the catalog knows, not yet called."""
 

@@ -1,8 +1,8 @@
 """What the two majors of the SageMaker Python SDK offer to pipeline programs: modules, classes, signatures.
 
-Read from JSON files that `scripts/build_sdk_catalog.py` writes from the SDKs' source. Neither SDK is imported, here
-or ever. Files are read when first asked for, classes made when first looked up; documentation lies apart and is
-read at the first hover.
+Read from JSON files that `scripts/build_sdk_catalog.py` writes from the SDKs' source. Neither SDK is
+imported, here or ever. Files are read when first asked for, classes made when first looked up; documentation
+lies apart and is read at the first hover.
 """
 
 from __future__ import annotations
@@ -72,8 +72,8 @@ class Callable_:  # noqa: N801 - `Callable` is typing's
 class SdkClass:
     """A class of the SDK.
 
-    `kind` is the family (see KINDS in scripts/build_sdk_catalog.py); `ancestors` the simple names of the class and
-    of all its bases in the SDK; `foreign`: it inherits from outside of the SDK too.
+    `kind` is the family (see KINDS in scripts/build_sdk_catalog.py); `ancestors` the simple names of the
+    class and of all its bases in the SDK; `foreign`: it inherits from outside of the SDK too.
     """
 
     name: str
@@ -180,7 +180,9 @@ class Catalog:
             for dotted in self._data[group]
             if dotted.rpartition(".")[2] == name
         ]
-        return defined + [m for m, names in self._data["exports"].items() if name in names and m not in defined]
+        return defined + [
+            m for m, names in self._data["exports"].items() if name in names and m not in defined
+        ]
 
     def method(self, cls: SdkClass, name: str) -> Callable_ | None:
         key = (cls.dotted, name)
@@ -189,7 +191,8 @@ class Catalog:
         return self._methods[key]
 
     def method_names(self, cls: SdkClass) -> Iterable[str]:
-        return self._data["classes"][cls.dotted].get("m", {}).keys()
+        methods: Mapping[str, Any] = self._data["classes"][cls.dotted].get("m", {})
+        return methods
 
     def _make(self, dotted: str) -> Symbol | None:
         name = dotted.rpartition(".")[2]
@@ -249,7 +252,8 @@ def catalog(major: Major) -> Catalog:
 @cache
 def documentation(major: Major) -> Mapping[str, Any]:
     """Dotted name -> {"s": summary, "a": {argument: [annotation, text]}}."""
-    return _read(f"docs_{major}.json")
+    content: Mapping[str, Any] = _read(f"docs_{major}.json")
+    return content
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,439 @@
+"""The syntax of a Python program, reduced to what evaluation needs.
+
+Offsets of a node count from the start of the statement that holds it, so that a statement whose text did not
+change can be used again wherever it has moved to. A block gives each of its statements' offset from the
+enclosing statement. This module knows no parser and no values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal as Choice
+
+
+class Node:
+    """An expression. `start` and `end` are byte offsets from the start of its statement."""
+
+    __slots__ = ("end", "start")
+    start: int
+    end: int
+
+
+@dataclass(slots=True, eq=False)
+class Name(Node):
+    start: int
+    end: int
+    id: str
+
+
+@dataclass(slots=True, eq=False)
+class Literal(Node):
+    """A string, number, bytes, True, False or None. `inner` is the place of a plain string's characters."""
+
+    start: int
+    end: int
+    value: str | int | float | bool | bytes | None
+    inner: tuple[int, int] | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Interpolation:
+    """`{value!r:spec}` of an f-string. `debug`: written with a trailing `=`."""
+
+    start: int
+    end: int
+    value: Node
+    conversion: str
+    debug: bool
+    spec: bool
+
+
+@dataclass(slots=True, eq=False)
+class Formatted(Node):
+    """An f-string, or a concatenation that holds one."""
+
+    start: int
+    end: int
+    parts: list[str | Interpolation]
+
+
+@dataclass(slots=True, eq=False)
+class Starred(Node):
+    start: int
+    end: int
+    value: Node
+
+
+@dataclass(slots=True, eq=False)
+class Sequence(Node):
+    start: int
+    end: int
+    kind: Choice["list", "tuple", "set"]
+    items: list[Node]
+
+
+@dataclass(slots=True, eq=False)
+class Mapping(Node):
+    """A dictionary; an entry without key is `**value`."""
+
+    start: int
+    end: int
+    entries: list[tuple[Node | None, Node]]
+
+
+@dataclass(slots=True, eq=False)
+class Arg:
+    """An argument of a call. `stars` is 1 for `*value`, 2 for `**value`."""
+
+    start: int
+    end: int
+    value: Node
+    name: str | None = None
+    name_start: int = 0
+    name_end: int = 0
+    stars: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class CallNode(Node):
+    start: int
+    end: int
+    function: Node
+    arguments: list[Arg]
+    arguments_start: int
+    arguments_end: int
+
+
+@dataclass(slots=True, eq=False)
+class Attribute(Node):
+    start: int
+    end: int
+    value: Node
+    name: str
+    name_start: int
+    name_end: int
+
+
+@dataclass(slots=True, eq=False)
+class Subscript(Node):
+    """`value[index]`. `index` is None for slices and for several indexes; `inner` are what they hold."""
+
+    start: int
+    end: int
+    value: Node
+    index: Node | None
+    inner: list[Node]
+
+
+@dataclass(slots=True, eq=False)
+class Binary(Node):
+    start: int
+    end: int
+    operator: str
+    left: Node
+    right: Node
+
+
+@dataclass(slots=True, eq=False)
+class Unary(Node):
+    start: int
+    end: int
+    operator: str
+    operand: Node
+
+
+@dataclass(slots=True, eq=False)
+class Compare(Node):
+    start: int
+    end: int
+    operands: list[Node]
+    operators: list[str]
+
+
+@dataclass(slots=True, eq=False)
+class Conditional(Node):
+    start: int
+    end: int
+    test: Node
+    body: Node
+    otherwise: Node
+
+
+@dataclass(slots=True, eq=False)
+class Comprehension(Node):
+    """`elements` are evaluated in a scope where the clauses' targets are unknown."""
+
+    start: int
+    end: int
+    kind: Choice["list", "set", "dict", "generator"]
+    elements: list[Node]
+    clauses: list[tuple[Node, Node]]
+    conditions: list[Node]
+
+
+@dataclass(slots=True, eq=False)
+class LambdaNode(Node):
+    start: int
+    end: int
+    parameters: Parameters
+    body: Node
+
+
+@dataclass(slots=True, eq=False)
+class Walrus(Node):
+    start: int
+    end: int
+    name: str
+    value: Node
+
+
+@dataclass(slots=True, eq=False)
+class Other(Node):
+    """Anything else (await, yield, a broken expression): its parts are evaluated, its value is unknown."""
+
+    start: int
+    end: int
+    parts: list[Node]
+
+
+@dataclass(slots=True, eq=False)
+class Formal:
+    name: str
+    kind: Choice["positional", "keyword", "many", "keywords"]
+    default: Node | None
+
+
+@dataclass(slots=True, eq=False)
+class Parameters:
+    formals: list[Formal]
+
+
+# -- statements
+# ---------------------------------------------------------------------------------------------------
+
+
+class Statement:
+    """A statement. `length` counts the bytes of its text."""
+
+    __slots__ = ()
+    length: int
+
+
+@dataclass(eq=False)
+class Block:
+    """Statements with their offsets from the start of the statement that holds the block."""
+
+    items: list[tuple[int, Statement]]
+
+    @cached_property
+    def assigned(self) -> frozenset[str]:
+        """Names that some statement of the block binds, functions and classes not entered."""
+        names: set[str] = set()
+        for _, statement in self.items:
+            names.update(bound_names(statement))
+        return frozenset(names)
+
+    @cached_property
+    def ends(self) -> bool:
+        """The block surely leaves: its last statement is return, raise, continue or break."""
+        return bool(self.items) and isinstance(self.items[-1][1], Leave | Return)
+
+
+EMPTY = Block([])
+
+
+@dataclass(slots=True, eq=False)
+class Expression(Statement):
+    length: int
+    value: Node
+
+
+@dataclass(slots=True, eq=False)
+class Assign(Statement):
+    """`targets` from left to right; an annotation alone has `value` None."""
+
+    length: int
+    targets: list[Node]
+    value: Node | None
+    annotated: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class AugmentedAssign(Statement):
+    length: int
+    target: Node
+    operator: str
+    value: Node
+
+
+@dataclass(slots=True, eq=False)
+class ImportedName:
+    start: int
+    end: int
+    name: str
+    alias: str | None
+
+
+@dataclass(slots=True, eq=False)
+class ImportModules(Statement):
+    length: int
+    names: list[ImportedName]
+
+
+@dataclass(slots=True, eq=False)
+class ImportFrom(Statement):
+    """`module` with its leading dots; `star` for `import *`."""
+
+    length: int
+    module: str
+    module_start: int
+    module_end: int
+    names: list[ImportedName]
+    star: bool
+
+
+@dataclass(slots=True, eq=False)
+class FunctionDef(Statement):
+    length: int
+    name: str
+    name_start: int
+    name_end: int
+    parameters: Parameters
+    body: Block
+    decorators: list[Node]
+
+
+@dataclass(slots=True, eq=False)
+class ClassDef(Statement):
+    length: int
+    name: str
+    name_start: int
+    name_end: int
+    bases: list[Arg]
+    body: Block
+    decorators: list[Node]
+
+
+@dataclass(slots=True, eq=False)
+class If(Statement):
+    """Branches in order; the last may have no test. Also match statements, whose tests are the subject."""
+
+    length: int
+    branches: list[tuple[Node | None, Block]]
+    binds: list[str]  # names that patterns bind
+
+
+@dataclass(slots=True, eq=False)
+class Loop(Statement):
+    """`for` (with target) and `while`."""
+
+    length: int
+    target: Node | None
+    source: Node
+    body: Block
+    otherwise: Block
+
+
+@dataclass(slots=True, eq=False)
+class With(Statement):
+    length: int
+    items: list[tuple[Node, Node | None]]
+    body: Block
+
+
+@dataclass(slots=True, eq=False)
+class Try(Statement):
+    """`handlers` are (bound name, block)."""
+
+    length: int
+    body: Block
+    handlers: list[tuple[str | None, Block]]
+    otherwise: Block
+    final: Block
+
+
+@dataclass(slots=True, eq=False)
+class Return(Statement):
+    length: int
+    value: Node | None
+
+
+@dataclass(slots=True, eq=False)
+class Leave(Statement):
+    """raise, break, continue: expressions are evaluated, then control leaves the block."""
+
+    length: int
+    parts: list[Node]
+
+
+@dataclass(slots=True, eq=False)
+class Evaluate(Statement):
+    """assert, del and the like: expressions are evaluated. `forgets` are names that are unknown
+    afterwards.
+    """
+
+    length: int
+    parts: list[Node]
+    forgets: list[str]
+
+
+@dataclass(slots=True, eq=False)
+class Broken(Statement):
+    """A statement with syntax errors: what could be saved of it."""
+
+    length: int
+    parts: list[Node]
+    forgets: list[str]
+    blocks: list[Block]
+
+
+def bound_names(statement: Statement) -> Iterator[str]:
+    """Names that a statement binds in the scope it stands in."""
+    match statement:
+        case Assign(targets=targets):
+            for target in targets:
+                yield from target_names(target)
+        case AugmentedAssign(target=target):
+            yield from target_names(target)
+        case ImportModules(names=names):
+            yield from (item.alias or item.name.split(".")[0] for item in names)
+        case ImportFrom(names=names):
+            yield from (item.alias or item.name for item in names)
+        case FunctionDef(name=name) | ClassDef(name=name):
+            yield name
+        case If(branches=branches, binds=binds):
+            yield from binds
+            for _, block in branches:
+                yield from block.assigned
+        case Loop(target=target, body=body, otherwise=otherwise):
+            if target is not None:
+                yield from target_names(target)
+            yield from body.assigned | otherwise.assigned
+        case With(items=items, body=body):
+            for _, bound in items:
+                if bound is not None:
+                    yield from target_names(bound)
+            yield from body.assigned
+        case Try(body=body, handlers=handlers, otherwise=otherwise, final=final):
+            yield from body.assigned | otherwise.assigned | final.assigned
+            for caught, block in handlers:
+                yield from block.assigned | ({caught} if caught else frozenset())
+        case Evaluate(forgets=forgets):
+            yield from forgets
+        case Broken(forgets=forgets, blocks=blocks):
+            yield from forgets
+            for block in blocks:
+                yield from block.assigned
+
+
+def target_names(target: Node) -> Iterator[str]:
+    match target:
+        case Name(id=name):
+            yield name
+        case Sequence(items=items):
+            for item in items:
+                yield from target_names(item)
+        case Starred(value=value):
+            yield from target_names(value)
