@@ -33,8 +33,8 @@ from stepbridge.jobs.plan import JobPlan
 
 from .job_runner import JobOrder
 
-PlanFor = Callable[[str, str], DebugPlan]
-"""(run, step) -> plan; asked once for every container, when it is about to start."""
+PlanFor = Callable[[str, str, tuple[PathMapping, ...]], DebugPlan]
+"""(run, step, code that it can run) -> plan; asked once for every container, when it is about to start."""
 
 _HELD = ("waiting", "attached", "crashed")
 
@@ -47,7 +47,7 @@ class Session:
     ) -> None:
         self.run, self.step, self.host = order.run, order.step, host
         self.plan = debug
-        self.mappings = tuple(PathMapping(item.local, item.remote) for item in plan.code)
+        self.mappings = code_of(plan)
         self._owner = owner
         self._image = image
         self._runtime = Path(tempfile.mkdtemp(prefix="sb-"))
@@ -106,12 +106,17 @@ class Session:
         )
 
 
+def code_of(plan: JobPlan) -> tuple[PathMapping, ...]:
+    """The workspace's code that a job can run, and where its containers see it."""
+    return tuple(PathMapping(item.local, item.remote) for item in plan.code)
+
+
 class Debuggers:
     """Makes step debuggers for a job runner, and finds those that live."""
 
     def __init__(self, bus: EventBus, cache: DebugpyCache) -> None:
         self.cache = cache
-        self.plan_for: PlanFor = lambda run, step: DebugPlan()
+        self.plan_for: PlanFor = lambda run, step, code: DebugPlan()
         self.relay_ports: dict[str, int] = {}  # step -> the loopback port that was asked for its first relay
         self._bus = bus
         self._sessions: list[Session] = []
@@ -124,7 +129,7 @@ class Debuggers:
         Raises:
             DebugError: debugpy is not to be had.
         """
-        wanted = self.plan_for(order.run, order.step)
+        wanted = self.plan_for(order.run, order.step, code_of(plan))
         if not wanted.active:
             return None
         session = Session(self, order, plan, spec.hostname or "algo-1", image, wanted)
