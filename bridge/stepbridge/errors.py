@@ -52,5 +52,9 @@ class ProgramError(StepBridgeError):
     """The user's pipeline program failed before a pipeline could start."""
 
 
+class CompiledError(StepBridgeError):
+    """A program that was only to be compiled has come to its first start; not a failure."""
+
+
 class DebugError(StepBridgeError):
     """A step cannot be debugged, or not in the way that was asked for."""

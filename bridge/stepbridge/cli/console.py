@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from stepbridge.errors import StepBridgeError
+
+PIPE_WIDTH = 200  # columns, where output goes to a file or a pipe
 
 STYLES = {
     "Succeeded": "green",
@@ -34,8 +37,11 @@ SIGNS = {
 
 
 def out() -> Console:
-    """Standard output."""
-    return Console(highlight=False, soft_wrap=True)
+    """Standard output. Not folded where no terminal sets a width."""
+    console = Console(highlight=False, soft_wrap=True)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = PIPE_WIDTH
+    return console
 
 
 def err() -> Console:

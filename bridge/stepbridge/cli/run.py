@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from stepbridge.bridge import Bridge, RunRequest
-from stepbridge.debug import DebugPlan
+from stepbridge.debug import DebugPlan, PathMapping
 from stepbridge.events import RunStatus
 from stepbridge.execution.journal import ExecutionRecord
 from stepbridge.settings import Workspace
@@ -36,7 +36,7 @@ class DebugChoice:
     post_mortem_seconds: float
     just_my_code: bool
 
-    def plan(self, step: str) -> DebugPlan:
+    def plan(self, step: str, code: tuple[PathMapping, ...]) -> DebugPlan:
         waits = step in self.wait or ALL in self.wait
         return DebugPlan(
             mode="wait" if waits else "arm" if self.arm else "off",
@@ -231,7 +231,6 @@ def _request(workspace: Workspace, **options: Any) -> RunRequest:
         debug=choice.plan,
         debugged_steps=wait - {ALL},
         debug_port=options["debug_port"],
-        launch_json=options["launch_json"] and bool(wait),
         from_step=options["from_step"],
         only=frozenset(options["only"]),
         use_cache=options["use_cache"],

@@ -98,7 +98,8 @@ class DebugpyCache:
         return tuple(release for release in RELEASES if not (self.debugpy / release.version).is_dir())
 
     def prepare(self) -> Path:
-        """Make sure that every release is there; returns the folder to mount. Blocks (pip, compiling).
+        """Make sure that every release is there; returns the folder to mount. Blocks: the first time for as
+        long as pip and compiling take, later for a millisecond.
 
         Raises:
             DebugError: a release is neither cached, nor vendored, nor to be had from the package index.
@@ -108,15 +109,15 @@ class DebugpyCache:
             self.debugpy.mkdir(parents=True, exist_ok=True)
             for release in missing:
                 self._unpack(release)
-        table = "".join(f"{r.minimum[0]}.{r.minimum[1]} {r.version}\n" for r in RELEASES)
+            self.compile()
+        table = "".join(f"{_dotted(r.minimum)} {r.version}\n" for r in RELEASES)
         _write_if_changed(self.debugpy / "versions", table)
         return self.debugpy
 
     def payload(self) -> Path:
         """The payload in a folder which every user of a container can read; made anew when it changed."""
         sources = sorted(path for path in PAYLOAD.rglob("*.py"))
-        stamp = _digest(sources)
-        target = self.root / f"payload-{stamp}"
+        target = self.root / f"payload-{_digest(sources)}"
         if not target.is_dir():
             with _staging(self.root) as staging:
                 for source in sources:
@@ -124,24 +125,25 @@ class DebugpyCache:
                     copy.parent.mkdir(parents=True, exist_ok=True)
                     shutil.copyfile(source, copy)
                 _publish(staging, target)
+            self.compile()
         return target
 
-    def compile(self, interpreters: Iterable[Path] | None = None) -> dict[str, str]:
-        """Compile what each Python will import, with the interpreters of this machine (None: all we find).
+    def compile(self, interpreters: Iterable[Path] | None = None) -> tuple[str, ...]:
+        """Compile what containers will import, with the interpreters of this machine (None: all we find).
 
         A container whose Python has no compiled files here loads debugpy 0.5 s more slowly, and works.
-        Returns {"3.11": "1.8.22", ...}: what is compiled now.
+        Returns the Pythons that are served with compiled files now, as "3.11".
         """
-        payload = self.payload()
-        done: dict[str, str] = {}
+        folders = [path for path in self.root.glob("payload-*") if path.is_dir()]
+        served = []
         for minor, interpreter in _by_minor(interpreters or find_interpreters()).items():
             release = release_for(minor)
-            if release is None or not (self.debugpy / release.version).is_dir():
+            if release is None:
                 continue
-            for folder in (payload, self.debugpy / release.version):
+            for folder in (*folders, self.debugpy / release.version):
                 _compile(interpreter, minor, folder)
-            done[f"{minor[0]}.{minor[1]}"] = release.version
-        return done
+            served.append(_dotted(minor))
+        return tuple(served)
 
     def _unpack(self, release: Release) -> None:
         with tempfile.TemporaryDirectory() as scratch:
@@ -169,7 +171,13 @@ class DebugpyCache:
             )
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
         command += ["--no-deps", "--only-binary", ":all:", "--platform", "any", "--implementation", "py"]
-        command += ["--python-version", "3", "--dest", str(folder), f"debugpy=={release.version}"]
+        command += [
+            "--python-version",
+            _dotted(release.minimum),
+            "--dest",
+            str(folder),
+            f"debugpy=={release.version}",
+        ]
         # the wheel is chosen by version here; a constraints file of the user's is about other environments
         environment = {**os.environ, "PIP_CONSTRAINT": ""}
         result = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
@@ -240,8 +248,8 @@ compileall.compile_dir(sys.argv[1], **options)
 
 
 def _compile(interpreter: Path, minor: tuple[int, int], folder: Path) -> None:
-    mark = folder / f".compiled-{minor[0]}.{minor[1]}"
-    if mark.exists():
+    mark = folder / f".compiled-{_dotted(minor)}"
+    if mark.exists() or not folder.is_dir():
         return
     command = [str(interpreter), "-I", "-S", "-c", _COMPILE, str(folder)]
     subprocess.run(command, capture_output=True, check=False, timeout=300)

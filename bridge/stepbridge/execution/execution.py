@@ -7,6 +7,7 @@ the run's limit. A failed step lets the steps that already run come to their end
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import time
 from collections.abc import Mapping
@@ -41,6 +42,9 @@ from .retry import RetryState
 from .scope import RunScope
 from .state import StepState
 from .steps import HANDLERS, Registry, StepContext, StepFailure, StepResult, StepStoppedError
+
+
+_log = logging.getLogger(__name__)
 
 
 class StepGate(Protocol):
@@ -169,7 +173,8 @@ class Execution:
             await self._schedule()
         except StepBridgeError as error:
             self._failure = error.message
-        self._end()
+        finally:
+            self._end()
 
     async def stop(self, grace_seconds: float = 5.0) -> None:
         """End the run: running steps get TERM, then KILL; steps that wait are not started."""
@@ -280,6 +285,10 @@ class Execution:
                 self._finish(state, StepStatus.STOPPED, metadata=getattr(stopped, "metadata", None) or {})
             except StepBridgeError as error:
                 self._finish(state, StepStatus.FAILED, failure=f"ClientError: {error.message}")
+                self._failure = self._failure or _why(state)
+            except Exception as error:  # a fault of ours must not leave the run hanging
+                _log.exception("step %s of run %s", name, self.run)
+                self._finish(state, StepStatus.FAILED, failure=f"InternalError: {error!r}")
                 self._failure = self._failure or _why(state)
             else:
                 self._succeed(state, result)

@@ -18,7 +18,7 @@ from stepbridge.definition.document import PipelineDefinition, parse
 from stepbridge.definition.graph import graph
 from stepbridge.definition.parameters import bind
 from stepbridge.definition.values import did_you_mean
-from stepbridge.errors import DefinitionError, StepBridgeError
+from stepbridge.errors import CompiledError, DefinitionError, StepBridgeError
 from stepbridge.events import RunStatus, StepStatus
 from stepbridge.jobs import plan_processing, plan_training
 from stepbridge.jobs.plan import as_text
@@ -43,6 +43,8 @@ class Overrides:
     parameters: Mapping[str, str] = field(default_factory=dict)
     program: str | None = None
     options: OptionsFor = lambda record, definition: RunOptions()
+    refuse: Callable[[StepBridgeError], None] = lambda error: None  # told before a start is refused
+    compile_only: bool = False
 
 
 class Executions:
@@ -150,10 +152,32 @@ class Executions:
         known = self._by_token(pipeline.name, client_token) if client_token else None
         if known:
             return known
+        try:
+            return self._start(
+                pipeline,
+                parameters,
+                selective,
+                display_name=display_name or f"execution-{int(time.time() * 1000)}",
+                description=description or "",
+                parallelism=parallelism or pipeline.parallelism,
+                client_token=client_token or "",
+            )
+        except StepBridgeError as error:
+            self.overrides.refuse(error)
+            raise
+
+    def _start(
+        self,
+        pipeline: PipelineRecord,
+        parameters: Mapping[str, str],
+        selective: Mapping[str, Any] | None,
+        **members: Any,
+    ) -> ExecutionRecord:
         overrides = self.overrides
+        if overrides.compile_only:
+            raise CompiledError(f"pipeline {pipeline.name} is compiled")
         definition = parse(pipeline.definition_text)
-        given = {**parameters, **overrides.parameters}
-        values = bind(definition, given)
+        values = bind(definition, {**parameters, **overrides.parameters})
         run = new_id()
         record = ExecutionRecord(
             run=run,
@@ -163,17 +187,14 @@ class Executions:
             role_arn=pipeline.role_arn,
             definition_text=pipeline.definition_text,
             parameters={name: as_text(value) for name, value in values.items()},
-            display_name=display_name or f"execution-{int(time.time() * 1000)}",
-            description=description or "",
-            parallelism=parallelism or pipeline.parallelism,
             status=RunStatus.EXECUTING,
             failure="",
             started=time.time(),
             ended=None,
             program=overrides.program,
-            client_token=client_token or "",
             selective=selective,
             owner=os.getpid(),
+            **members,
         )
         options = overrides.options(record, definition)
         if selective:

@@ -1,0 +1,563 @@
+"""A bridge: all parts of one workspace put together in one process.
+
+The faces (CLI, DAP server) open one, run programs on it and listen to its bus; nothing else wires parts. The
+asyncio loop it is opened on runs the executions; the endpoint's threads call into that loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import itertools
+import os
+import secrets
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from .debug import DebugPlan, DebugpyCache, PathMapping
+from .definition.document import PipelineDefinition
+from .definition.graph import graph
+from .definition.values import did_you_mean
+from .engines.base import Engine
+from .engines.select import choose
+from .errors import CompiledError, DefinitionError, ProgramError, StepBridgeError
+from .events import EventBus
+from .execution.arns import Arns
+from .execution.cache import StepCache
+from .execution.debugging import Debuggers
+from .execution.execution import OpenGate, RunOptions, RunServices, StepGate
+from .execution.executions import Executions, Overrides
+from .execution.job_runner import JobRunner, JobServices
+from .execution.journal import ExecutionRecord, Journal, PipelineRecord
+from .jobs.registry import ecr_login
+from .program import calls as program_calls
+from .program.calls import PipelineDeclaration, PipelineStart
+from .program.compile_cache import CompileCache, CompileKey
+from .program.interpreter import find_interpreter
+from .program.matching import match
+from .program.provenance import Provenance
+from .program.runner import Endpoint as ProgramEndpoint
+from .program.runner import ProgramResult, run_program
+from .program.sources import WorkspaceSources
+from .program.target import ProgramTarget, read_definition
+from .service.endpoint import Endpoint
+from .service.records import Records
+from .service.registry import ModelRegistry
+from .service.sagemaker import SageMakerApi
+from .settings import Workspace
+from .storage.objects import ObjectStore
+from .storage.ownership import Owner
+
+ROLE = "StepBridgeExecutionRole"
+_NUMBERS = itertools.count(1)
+
+OnOutput = Callable[[str, str], None]
+"""(stream, line) of the user's program."""
+
+
+PlanOf = Callable[[str, tuple[PathMapping, ...]], DebugPlan]
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """A program to run, and how.
+
+    debug: the plan of each step, by name and by the code it can run. debugged_steps: names that must exist.
+    from_step and only: rerun on the results of the last run. use_cache: None leaves it to each step's
+    CacheConfig.
+    """
+
+    target: str
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    program_arguments: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    debug: PlanOf = lambda step, code: DebugPlan()
+    debugged_steps: frozenset[str] = frozenset()
+    debug_port: int = 0
+    from_step: str | None = None
+    only: frozenset[str] = frozenset()
+    use_cache: bool | None = None
+    gate: StepGate = field(default_factory=OpenGate)
+
+
+class Bridge:
+    """One workspace, running. `open` it, `run` programs, `close` it."""
+
+    def __init__(self, workspace: Workspace, engine: str | None, python: str | None) -> None:
+        self.workspace = workspace
+        self._number = next(_NUMBERS)  # a debug server has one bridge for each pipeline it runs
+        self.bus = EventBus()
+        self._engine_setting = engine or workspace.settings.engine
+        self._python = python
+        self._loop = asyncio.get_running_loop()
+        owner = Owner.of_workspace(workspace.state)
+        _make_state(workspace.state, owner)
+        self.journal = Journal(workspace.state / "history.sqlite")
+        self.store = ObjectStore(workspace.s3, workspace.data_map())
+        self.debuggers = Debuggers(self.bus, DebugpyCache())
+        self._provenance = workspace.state / "provenance.json"
+        self.sources = WorkspaceSources(self.store, _read_provenance(self._provenance))
+        self._keys = _Keys.new()
+        self._engine: asyncio.Task[Engine] | None = None
+        self._image_ids: dict[str, str] = {}
+        self._records = Records(workspace.state / "records.sqlite")
+        self.executions = Executions(self._run_services(owner), self._loop)
+        self.api = SageMakerApi(
+            self.executions,
+            self._records,
+            self.store,
+            region=workspace.region,
+            account=workspace.settings.account,
+        )
+        self.endpoint = Endpoint(
+            self.store,
+            self.api,
+            access_key=self._keys.program,
+            secret_key=self._keys.secret,
+            region=workspace.region,
+            account=workspace.settings.account,
+            container_key=self._keys.container,
+            admin_token=self._keys.admin,
+        )
+
+    @classmethod
+    async def open(
+        cls,
+        workspace: Workspace,
+        *,
+        engine: str | None = None,
+        python: str | None = None,
+        images: Mapping[str, str] | None = None,
+    ) -> Bridge:
+        """A bridge whose endpoint answers. The engine is looked for when the first step needs it.
+
+        Args:
+            images: glob of an image URI -> local image, before the settings' own.
+        """
+        if images:
+            settings = msgspec.structs.replace(
+                workspace.settings, images={**workspace.settings.images, **images}
+            )
+            workspace = replace(workspace, settings=settings)
+        bridge = cls(workspace, engine, python)
+        bridge.endpoint.start()
+        bridge._announce()
+        return bridge
+
+    async def close(self) -> None:
+        """Stop what runs, and leave nothing behind."""
+        await asyncio.gather(*(run.stop(2.0) for run in list(self.executions.live.values())))
+        await self.executions.idle()
+        self._announcement.unlink(missing_ok=True)
+        await asyncio.to_thread(self.endpoint.stop)
+        if self._engine is not None:
+            with contextlib.suppress(StepBridgeError):
+                await (await self._engine).close()
+        self._records.close()
+        self.journal.close()
+        self.store.close()
+
+    # programs
+
+    async def run(self, request: RunRequest, on_output: OnOutput) -> tuple[ExecutionRecord, ...]:
+        """Run a program; returns the executions it started as soon as it has ended.
+
+        An unchanged program is not run again: its pipelines and starts are repeated from the record of its
+        last compile. A program that starts nothing has its one pipeline started.
+
+        Raises:
+            ProgramError: the program failed, or declared no pipeline.
+            ParameterError, DefinitionError: what the request or the program asked for is not valid.
+        """
+        target = ProgramTarget.parse(request.target)
+        self._warm_up(request)
+        refusal = _Refusal()
+        self.executions.overrides = Overrides(
+            parameters=request.parameters,
+            program=str(target.path),
+            options=lambda record, definition: self._options(request, record, definition),
+            refuse=refusal.refuse,
+        )
+        self.debuggers.plan_for = lambda run, step, code: request.debug(step, code)
+        declared, started = await self._compile(target, request, refusal, on_output)
+        if started:
+            return tuple(self.executions.need(start.arn) for start in started)
+        return (self._start(self._only_pipeline(declared, target), {}),)
+
+    async def compile(self, request: RunRequest, on_output: OnOutput) -> tuple[PipelineRecord, ...]:
+        """The pipelines that a program declares; nothing is started."""
+        target = ProgramTarget.parse(request.target)
+        mark, end = self.endpoint.calls.mark(), _Refusal()
+        self.executions.overrides = Overrides(program=str(target.path), refuse=end.refuse, compile_only=True)
+        try:
+            declared, _ = await self._compile(target, request, end, on_output)
+        except CompiledError:  # it came to its start(), which ends a compile
+            declared = program_calls.declarations(self.endpoint.calls.since(mark))
+        return tuple(self._need_pipeline(item.name) for item in declared)
+
+    async def engine(self) -> Engine:
+        """The engine, chosen at the first call.
+
+        Raises:
+            EngineError: none is to be had.
+        """
+        if self._engine is None:
+            self._engine = asyncio.create_task(self._choose_engine())
+        return await asyncio.shield(self._engine)
+
+    # compiling
+
+    async def _compile(
+        self, target: ProgramTarget, request: RunRequest, refusal: _Refusal, on_output: OnOutput
+    ) -> tuple[tuple[PipelineDeclaration, ...], tuple[PipelineStart, ...]]:
+        if target.kind == "definition":
+            declaration = read_definition(target, self._role)
+            self._declare(declaration)
+            return (declaration,), ()
+        settings = self.workspace.settings
+        python = find_interpreter(
+            target.path, explicit=self._python, setting=settings.python, root=self.workspace.root
+        ).path
+        environment = {**os.environ, **settings.environment, **request.environment}
+        cache = CompileCache(self.workspace.state / "compiled", self.store.exists)
+        key = CompileKey(
+            target, python, self.workspace.region, Path.cwd(), request.arguments, request.program_arguments
+        )
+        known = await asyncio.to_thread(cache.find, key, environment)
+        if known is not None:
+            return known.pipelines, tuple(self._repeat(known.pipelines, known.starts, known.provenance))
+        result = await self._run_program(target, python, request, refusal, on_output)
+        provenance = await asyncio.to_thread(self._learn, result)
+        await asyncio.to_thread(cache.keep, key, environment, result, provenance)
+        return result.declared, result.started
+
+    async def _run_program(
+        self,
+        target: ProgramTarget,
+        python: Path,
+        request: RunRequest,
+        refusal: _Refusal,
+        on_output: OnOutput,
+    ) -> ProgramResult:
+        task = asyncio.create_task(
+            run_program(
+                target,
+                python=python,
+                endpoint=self._program_endpoint,
+                workspace=self.workspace.root,
+                calls=self.endpoint.calls,
+                on_output=refusal.quiet(on_output),
+                arguments=request.arguments,
+                program_arguments=request.program_arguments,
+                environment={**self.workspace.settings.environment, **request.environment},
+            )
+        )
+        try:
+            result = await refusal.guard(task)
+        finally:
+            task.cancel()
+        if result.failure is not None and not result.started:
+            raise result.failure
+        if not result.declared and not result.started:
+            raise ProgramError(
+                f"{target} declared no pipeline", result.suggestion or "Call pipeline.upsert() or create()."
+            )
+        return result
+
+    def _learn(self, result: ProgramResult) -> Provenance:
+        """Which workspace files the program's uploads were made from; kept for later runs."""
+        objects = {uri: self.store.path(uri) for uri in program_calls.uploads(result.calls)}
+        provenance = match(objects, result.observation, self.workspace.root)
+        self.sources.add(provenance)
+        self._provenance.write_bytes(msgspec.json.encode(self.sources.provenance))
+        return provenance
+
+    def _repeat(
+        self,
+        declared: tuple[PipelineDeclaration, ...],
+        starts: tuple[PipelineStart, ...],
+        provenance: Provenance,
+    ) -> list[PipelineStart]:
+        self.sources.add(provenance)
+        for declaration in declared:
+            self._declare(declaration)
+        return [self._repeat_start(start) for start in starts if not self.executions.overrides.compile_only]
+
+    def _repeat_start(self, start: PipelineStart) -> PipelineStart:
+        request = start.request
+        given = {item["Name"]: item["Value"] for item in request.get("PipelineParameters", ())}
+        parallelism = request.get("ParallelismConfiguration", {}).get("MaxParallelExecutionSteps")
+        record = self._start(
+            self._need_pipeline(start.pipeline),
+            given,
+            display_name=request.get("PipelineExecutionDisplayName"),
+            description=request.get("PipelineExecutionDescription"),
+            parallelism=parallelism,
+            selective=request.get("SelectiveExecutionConfig"),
+        )
+        return msgspec.structs.replace(start, arn=record.arn)
+
+    def _declare(self, declaration: PipelineDeclaration) -> None:
+        text = declaration.definition
+        if declaration.definition_location:
+            place = declaration.definition_location
+            with self.store.open(f"s3://{place['Bucket']}/{place['ObjectKey']}") as stream:
+                text = stream.read().decode()
+        self.executions.declare(
+            declaration.name,
+            text,
+            display_name=declaration.display_name,
+            description=declaration.description,
+            role_arn=declaration.role or self._role,
+            parallelism=declaration.parallelism,
+            tags=declaration.tags,
+        )
+
+    def _start(self, pipeline: PipelineRecord, parameters: Mapping[str, str], **more: Any) -> ExecutionRecord:
+        return self.executions.start(pipeline, parameters, **more)
+
+    def _only_pipeline(
+        self, declared: tuple[PipelineDeclaration, ...], target: ProgramTarget
+    ) -> PipelineRecord:
+        if len(declared) != 1:
+            names = ", ".join(item.name for item in declared)
+            raise ProgramError(
+                f"{target} declares several pipelines and starts none: {names}",
+                "Call start() on the one to run.",
+            )
+        return self._need_pipeline(declared[0].name)
+
+    def _need_pipeline(self, name: str) -> PipelineRecord:
+        record = self.executions.pipeline(name)
+        if record is None:
+            raise ProgramError(f"There is no pipeline {name} in this workspace", "Create it first: upsert().")
+        return record
+
+    # running
+
+    def _options(
+        self, request: RunRequest, record: ExecutionRecord, definition: PipelineDefinition
+    ) -> RunOptions:
+        """What the request says of one execution. Raises DefinitionError for steps that are not there."""
+        names = [step.name for step in definition.walk()]
+        asked = {*request.debugged_steps, *request.only, *([request.from_step] if request.from_step else [])}
+        for name in sorted(asked - set(names)):
+            raise DefinitionError(
+                f"Pipeline {record.pipeline} has no step {name}.", did_you_mean(name, names)
+            )
+        selected, base = self._selection(request, record, definition)
+        if request.debug_port and request.debugged_steps:
+            self.debuggers.relay_ports[min(request.debugged_steps, key=names.index)] = request.debug_port
+        return RunOptions(
+            selected=selected,
+            base=base,
+            use_cache=request.use_cache,
+            gate=request.gate,
+            stubs=self.workspace.settings.stubs,
+        )
+
+    def _selection(
+        self, request: RunRequest, record: ExecutionRecord, definition: PipelineDefinition
+    ) -> tuple[frozenset[str] | None, str | None]:
+        if request.from_step is None and not request.only:
+            return None, None
+        selected = set(request.only)
+        if request.from_step is not None:
+            selected |= {request.from_step, *graph(definition).downstream(request.from_step)}
+        earlier = [e for e in self.journal.executions(record.pipeline) if e.status.ended]
+        if not earlier:
+            raise StepBridgeError(
+                f"Pipeline {record.pipeline} has not run here yet: no results to start from",
+                "Run it once without --from and --only.",
+            )
+        return frozenset(selected), earlier[0].run
+
+    async def _choose_engine(self) -> Engine:
+        settings = self.workspace.settings
+        choice = await choose(
+            self._engine_setting,  # type: ignore[arg-type]
+            interpreters=lambda image: settings.interpreter_for(image) or self._python or sys.executable,
+        )
+        engine = choice.engine
+        self._container_url = await asyncio.to_thread(self.endpoint.bind, engine.host_address())
+        return engine
+
+    def _warm_up(self, request: RunRequest) -> None:
+        """What the first step will need is made ready while the program compiles."""
+        if self._engine is None:
+            self._engine = asyncio.create_task(self._choose_engine())
+            self._engine.add_done_callback(lambda task: task.cancelled() or task.exception())
+        if request.debugged_steps or request.debug("", ()).active:
+            threading.Thread(target=_quietly(self.debuggers.cache.prepare), daemon=True).start()
+
+    def _run_services(self, owner: Owner) -> RunServices:
+        settings = self.workspace.settings
+        jobs = JobServices(
+            engine=self.engine,
+            store=self.store,
+            settings=settings,
+            bus=self.bus,
+            sources=self.sources,
+            login=ecr_login,
+            debugger=self.debuggers,
+            environment=self._container_environment,
+            region=self.workspace.region,
+            account=settings.account,
+            owner=(owner.uid, owner.gid),
+        )
+        return RunServices(
+            jobs=JobRunner(jobs),
+            journal=self.journal,
+            store=self.store,
+            cache=StepCache(self.journal, self.store, self._code_digest, self._image_id),
+            bus=self.bus,
+            arns=Arns(self.workspace.region, settings.account),
+            registry=ModelRegistry(self._records, region=self.workspace.region, account=settings.account),
+            runs=self.workspace.runs,
+        )
+
+    def _image_id(self, uri: str) -> str:
+        """What the cache takes for an image's content: its id, as of this bridge's life."""
+        return self._image_ids.get(uri) or self.workspace.settings.image_for(uri) or uri
+
+    def _code_digest(self, uri: str) -> str | None:
+        """Digest of a code object as the workspace has it now; None for data."""
+        provenance = self.sources.provenance
+        if not provenance.is_code(uri):
+            return None
+        info = self.store.head(uri)
+        digest = hashlib.sha256((info.etag if info else "").encode())
+        for path, name in sorted(provenance.mappings(uri)):
+            digest.update(f"\0{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}".encode())
+        return digest.hexdigest()
+
+    def _container_environment(self, engine: Engine) -> Mapping[str, str]:
+        return {
+            "AWS_ENDPOINT_URL": self._container_url,
+            "AWS_ACCESS_KEY_ID": self._keys.container,
+            "AWS_SECRET_ACCESS_KEY": self._keys.secret,
+            "AWS_DEFAULT_REGION": self.workspace.region,
+            "AWS_REGION": self.workspace.region,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "PYTHONUNBUFFERED": "1",
+        }
+
+    @property
+    def _role(self) -> str:
+        return f"arn:aws:iam::{self.workspace.settings.account}:role/{ROLE}"
+
+    @property
+    def _program_endpoint(self) -> ProgramEndpoint:
+        keys = self._keys
+        return ProgramEndpoint(
+            self.endpoint.url, keys.program, keys.secret, self.workspace.region, self._role
+        )
+
+    # the outside
+
+    @property
+    def _announcement(self) -> Path:
+        return self.workspace.state / "bridges" / f"{os.getpid()}-{self._number}.json"
+
+    def _announce(self) -> None:
+        """Tell other commands of this workspace how to reach us; readable by the user alone."""
+        path = self._announcement
+        path.parent.mkdir(exist_ok=True)
+        content = msgspec.json.encode({"url": self.endpoint.url, "token": self._keys.admin})
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with open(handle, "wb") as file:  # noqa: PTH123 - a file descriptor
+            file.write(content)
+
+
+@dataclass(frozen=True)
+class _Keys:
+    """Random, new for every bridge."""
+
+    program: str
+    container: str
+    secret: str
+    admin: str
+
+    @classmethod
+    def new(cls) -> _Keys:
+        return cls(
+            program="ASIA" + secrets.token_hex(8).upper(),
+            container="ASIA" + secrets.token_hex(8).upper(),
+            secret=secrets.token_urlsafe(30),
+            admin=secrets.token_urlsafe(24),
+        )
+
+
+class _Refusal:
+    """Ends a program whose start we refuse, so that one clear error is all that a person sees."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
+        self._refused = asyncio.Event()
+        self._ended = threading.Event()
+        self._error: StepBridgeError | None = None
+
+    def refuse(self, error: StepBridgeError) -> None:
+        """Called on the endpoint's thread that answers the program; returns when the program has ended."""
+        if threading.get_ident() == self._thread:
+            return
+        self._error = error
+        self._loop.call_soon_threadsafe(self._refused.set)
+        self._ended.wait(15.0)
+
+    def quiet(self, on_output: OnOutput) -> OnOutput:
+        """`on_output` until the refusal."""
+
+        def output(stream: str, line: str) -> None:
+            if self._error is None:
+                on_output(stream, line)
+
+        return output
+
+    async def guard(self, program: asyncio.Task[ProgramResult]) -> ProgramResult:
+        """The program's result. Raises the error of a refusal."""
+        refused = asyncio.create_task(self._refused.wait())
+        try:
+            await asyncio.wait((program, refused), return_when=asyncio.FIRST_COMPLETED)
+            if self._error is None:
+                return await program
+            program.cancel()
+            await asyncio.wait((program,))
+            raise self._error
+        finally:
+            refused.cancel()
+            self._ended.set()
+
+
+def _make_state(state: Path, owner: Owner) -> None:
+    """The state folder; it ignores itself in Git."""
+    owner.make_folder(state)
+    ignore = state / ".gitignore"
+    if not ignore.exists():
+        ignore.write_text("*\n")
+        owner.give(ignore)
+
+
+def _read_provenance(path: Path) -> Provenance:
+    with contextlib.suppress(OSError, msgspec.DecodeError):
+        return msgspec.json.decode(path.read_bytes(), type=Provenance)
+    return Provenance()
+
+
+def _quietly(work: Callable[[], object]) -> Callable[[], None]:
+    """What fails here fails again, with a message, where it is needed."""
+
+    def run() -> None:
+        with contextlib.suppress(StepBridgeError):
+            work()
+
+    return run
