@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import threading
-from types import ModuleType
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -65,9 +64,12 @@ class Fallback:
         except NotImplementedError:
             return _refuse(request, unknown_operation(service, operation))
         except Exception as error:
+            if type(error).__name__ == "OperationNotFoundError":
+                return _refuse(request, unknown_operation(service, operation))
             message = f"{service}:{operation} failed in moto, which stands in for this service: {error!r}"
-            return _refuse(request, ServiceError("InternalFailure", message, 500))
-        if status in (404, 501) and content in ("Not yet implemented", b"Not yet implemented"):
+            # not 500: clients would try again and again
+            return _refuse(request, ServiceError("InternalFailure", message, 501))
+        if status == 404 and request.method != "HEAD" and content in ("", b"", "Not yet implemented"):
             return _refuse(request, unknown_operation(service, operation))
         return _as_response(status, headers, content)
 
@@ -92,8 +94,11 @@ class Fallback:
 
 def _make_role(account: str) -> None:
     """Lambda and others check that the role they are given exists in moto's own IAM."""
-    backends: ModuleType = __import__("moto.backends", fromlist=["get_backend"])
-    iam = backends.get_backend("iam")[account]["aws"]
+    from moto.backends import get_backend
+
+    iam = get_backend("iam")[account]["aws"]
+    if any(role.name == ROLE for role in iam.roles.values()):
+        return  # moto's state is this process's, whatever the number of endpoints
     trust = (
         '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"*"},"Action":"*"}]}'
     )
