@@ -147,6 +147,13 @@ class CompletionsArguments(Arguments, frozen=True, kw_only=True):
     frame_id: int | None = None
 
 
+class StepArguments(Arguments, frozen=True, kw_only=True):
+    """stepbridge/restartStep: a step of the run; of the only one where `run` is not given."""
+
+    step: str
+    run: str = ""
+
+
 class DisconnectArguments(Arguments, frozen=True, kw_only=True):
     restart: bool = False
     terminate_debuggee: bool | None = None

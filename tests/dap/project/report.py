@@ -1,0 +1,3 @@
+title = "report"
+lines = [title, "-" * len(title)]
+print("\n".join(lines))
