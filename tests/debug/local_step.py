@@ -1,4 +1,4 @@
-"""A "container" that is a plain process of this machine: enough to test the debugger's halves without an engine.
+"""A "container" that is a plain process of this machine: enough to test the debugger without an engine.
 
 The paths which a container would see are this machine's own, by the debugger's `environment`.
 """

@@ -1,4 +1,4 @@
-"""A raw client of the Debug Adapter Protocol for tests: asyncio, strict, with futures for responses and events.
+"""A raw client of the Debug Adapter Protocol for tests: asyncio, strict, with futures for what comes in.
 
 Strict means: a message that is no DAP, a response to no request of ours, or a request that no test expects
 fails the test at its next call. Written from the protocol's specification alone, with no code of the product.

@@ -62,10 +62,12 @@ class FrameStream:
         await self._stream.write(encode(message))
 
     async def close(self) -> None:
-        if self._reading is not None:
-            self._reading.cancel()
-            await asyncio.gather(self._reading, return_exceptions=True)
-        await self._stream.close()
+        try:
+            if self._reading is not None:
+                self._reading.cancel()
+                await asyncio.gather(self._reading, return_exceptions=True)
+        finally:
+            await self._stream.close()
 
 
 async def read_frame(reader: asyncio.StreamReader) -> bytes | None:

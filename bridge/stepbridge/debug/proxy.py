@@ -152,9 +152,13 @@ class Proxy:
         finally:
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            await self._process.close()
-            await self._client.close()
+            try:  # each of these may be cancelled, and the next must come all the same
+                await asyncio.gather(*tasks, return_exceptions=True)
+            finally:
+                try:
+                    await self._process.close()
+                finally:
+                    await self._client.close()
 
     async def event(self, name: str, body: dict[str, Any]) -> None:
         """Send an event of our own to the client."""

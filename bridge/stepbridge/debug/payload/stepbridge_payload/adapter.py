@@ -9,6 +9,8 @@ import os
 import sys
 import threading
 
+_CONNECT_SECONDS = 60.0  # a debuggee that failed meanwhile never comes
+
 
 class _NoListener(object):
     """Stands in for the listening socket of editors, which debugpy asks for its address."""
@@ -38,6 +40,9 @@ def main(folder, pipe):
     thread = threading.Thread(target=_take_editors, args=(clients.Client, control, int(debuggee)))
     thread.daemon = True
     thread.start()
+    deadline = threading.Timer(_CONNECT_SECONDS, servers.dont_wait_for_first_connection)
+    deadline.daemon = True
+    deadline.start()
     servers.wait_until_disconnected()
     sessions.wait_until_ended()
 

@@ -81,7 +81,7 @@ class Control:
 
     def close(self):
         """Drop the connection in this process (a forked child's copy, or ours)."""
-        if self._is_ours():
+        if self.is_open():
             os.close(self._fd)
         self._fd = -1
 
@@ -120,13 +120,13 @@ class Control:
 
     def _socket(self):
         """A socket object over our descriptor for one use (detach it after), or None when there is none."""
-        if not self._is_ours():
+        if not self.is_open():
             return None
         sock = _socket.socket(self._family, _socket.SOCK_STREAM, 0, self._fd)
         sock.setblocking(False)
         return sock
 
-    def _is_ours(self):
+    def is_open(self):
         """False when the program closed our descriptor (daemons close all), and maybe uses its number now."""
         try:
             return self._fd >= 0 and os.fstat(self._fd).st_ino == self._inode

@@ -69,11 +69,11 @@ def _hold(process, exc_info):
             return  # attached all along: the editor's exception filters have decided already
         _flush()
         process.ensure_connected()
-        facts = process.start_debugger().facts
+        facts = dict(process.start_debugger().facts)
         name, line = _raised_at(exc_info[2])
         error = "%s: %s" % (exc_info[0].__name__, exc_info[1])
-        process.control.send("crashed", file=name, line=line, error=error, **facts)
-        if process.hold_for_editor(process.settings.post_mortem):
+        facts.update(file=name, line=line, error=error)
+        if process.hold_for_editor(process.settings.post_mortem, "crashed", **facts):
             process.debugger.stop_at(exc_info)
             process.control.send("released", why="the editor went on")
     except Exception as error:

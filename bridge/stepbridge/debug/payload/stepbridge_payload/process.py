@@ -86,16 +86,21 @@ class Process:
         return self.debugger
 
     def wait_for_editor(self):
-        self.control.send("waiting", **self.start_debugger().facts)
-        if self.hold_for_editor(self.settings.wait_seconds):
+        facts = self.start_debugger().facts
+        if self.hold_for_editor(self.settings.wait_seconds, "waiting", **facts):
             if self.settings.stop_on_entry:
                 self.debugger.stop_on_entry()
 
-    def hold_for_editor(self, seconds):
-        """Block the main thread until an editor is attached and configured: True; False when let go."""
+    def hold_for_editor(self, limit, state, **facts):
+        """Report `state`, then block the main thread until an editor is attached and configured: True; False
+        when let go. `limit` is in seconds."""
         from .debugger import Hold
 
-        self.hold = Hold(seconds)
+        self.hold = Hold(limit)  # before the report: "release" may follow it at once
+        if self.control.is_open():
+            self.control.send(state, **facts)
+        else:
+            self.hold.end("the bridge is gone")
         attached = self.debugger.wait(self.hold)
         why, self.hold = self.hold.why, None
         if attached:
@@ -133,6 +138,8 @@ class Process:
 
     def failed(self, error):
         self.control.send("failed", error="%s: %s" % (type(error).__name__, error))
+        if self.debugger is not None:
+            self.debugger.untrace()
         startup.complain(error)
 
     def _forked(self):
