@@ -47,6 +47,7 @@ from .program.runner import Endpoint as ProgramEndpoint
 from .program.runner import ProgramResult, run_program
 from .program.sources import WorkspaceSources
 from .program.target import ProgramTarget, read_definition
+from .service.control import Control
 from .service.endpoint import Endpoint
 from .service.records import Records
 from .service.registry import ModelRegistry
@@ -149,6 +150,7 @@ class Bridge:
             workspace = replace(workspace, settings=settings)
         bridge = cls(workspace, engine, python)
         bridge.endpoint.start()
+        Control(bridge.executions, bridge.debuggers, bridge.bus, bridge._in_loop).install(bridge.endpoint)
         bridge._announce()
         return bridge
 
@@ -157,10 +159,10 @@ class Bridge:
         await asyncio.gather(*(run.stop(2.0) for run in list(self.executions.live.values())))
         await self.executions.idle()
         self._announcement.unlink(missing_ok=True)
-        await asyncio.to_thread(self.endpoint.stop)
         if self._engine is not None:
             with contextlib.suppress(StepBridgeError):
                 await (await self._engine).close()
+        await asyncio.to_thread(self.endpoint.stop)
         self._records.close()
         self.journal.close()
         self.store.close()
@@ -387,8 +389,17 @@ class Bridge:
             interpreters=lambda image: settings.interpreter_for(image) or self._python or sys.executable,
         )
         engine = choice.engine
+        await self._reap(engine)
         self._container_url = await asyncio.to_thread(self.endpoint.bind, engine.host_address())
         return engine
+
+    async def _reap(self, engine: Engine) -> None:
+        """Remove what bridges that died have left in the engine; their runs count as stopped."""
+        for record in self.executions.abandoned():
+            for container in await engine.find({"stepbridge.run": record.run}):
+                await container.stop(0.0)
+                await container.remove()
+            self.executions.give_up(record)
 
     def _warm_up(self, request: RunRequest) -> None:
         """What the first step will need is made ready while the program compiles."""
@@ -462,6 +473,14 @@ class Bridge:
         )
 
     # the outside
+
+    def _in_loop(self, work: Callable[[], Any]) -> Any:
+        """Run a function on our loop from another thread; its result."""
+
+        async def call() -> Any:
+            return work()
+
+        return asyncio.run_coroutine_threadsafe(call(), self._loop).result()
 
     @property
     def _announcement(self) -> Path:

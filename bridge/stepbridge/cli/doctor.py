@@ -91,9 +91,12 @@ _ASK = "import importlib.metadata as m, platform; print(platform.python_version(
 
 
 async def _interpreter(workspace: Workspace) -> list[Finding]:
-    from stepbridge.program import choose_interpreter
+    from stepbridge.program.interpreter import find_interpreter
 
-    python = choose_interpreter(workspace.settings.python, workspace.root)
+    found = find_interpreter(
+        workspace.root / "pipeline.py", setting=workspace.settings.python, root=workspace.root
+    )
+    python = str(found.path)
     asked = await asyncio.to_thread(
         subprocess.run,
         [
@@ -121,7 +124,7 @@ async def _interpreter(workspace: Workspace) -> list[Finding]:
 async def _debugpy(workspace: Workspace) -> list[Finding]:
     from stepbridge.debug import DebugpyCache
 
-    absent = DebugpyCache().missing()
+    absent = [release.version for release in DebugpyCache().missing()]
     if absent:
         return [
             Finding(

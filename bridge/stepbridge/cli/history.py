@@ -12,6 +12,8 @@ import click
 
 from stepbridge.definition.values import did_you_mean
 from stepbridge.errors import StepBridgeError
+from stepbridge.events import RunStatus
+from stepbridge.execution.executions import is_alive
 from stepbridge.execution.journal import ExecutionRecord, Journal
 from stepbridge.settings import Workspace
 
@@ -48,13 +50,27 @@ def run_json(record: ExecutionRecord) -> dict[str, Any]:
         "run": record.run,
         "arn": record.arn,
         "pipeline": record.pipeline,
-        "status": str(record.status),
+        "status": shown_status(record),
         "started": record.started,
-        "seconds": (record.ended or time.time()) - record.started,
+        "seconds": seconds_of(record),
         "parameters": dict(record.parameters),
         "program": record.program,
         "failure": record.failure,
     }
+
+
+def shown_status(record: ExecutionRecord) -> str:
+    """The status; a run whose bridge is gone counts as stopped."""
+    if not record.status.ended and not is_alive(record.owner):
+        return str(RunStatus.STOPPED)
+    return str(record.status)
+
+
+def seconds_of(record: ExecutionRecord) -> float | None:
+    """How long it took, or has taken so far; None where that is not known."""
+    if record.ended is None and not is_alive(record.owner):
+        return None
+    return (record.ended or time.time()) - record.started
 
 
 def steps_json(journal: Journal, record: ExecutionRecord, runs: Path) -> list[dict[str, Any]]:
@@ -103,10 +119,9 @@ def runs(pipeline: str | None, limit: int, as_json: bool) -> None:
     table = plain_table("RUN", "PIPELINE", "STATUS", "STARTED", "TIME")
     for record in records:
         started = datetime.fromtimestamp(record.started).strftime("%Y-%m-%d %H:%M:%S")
-        seconds = (record.ended or time.time()) - record.started
-        table.add_row(
-            record.run, record.pipeline, status_text(str(record.status)), started, duration(seconds)
-        )
+        seconds = seconds_of(record)
+        shown = "" if seconds is None else duration(seconds)
+        table.add_row(record.run, record.pipeline, status_text(shown_status(record)), started, shown)
     out().print(table)
 
 
@@ -129,7 +144,7 @@ def show(run: str, as_json: bool) -> None:
         click.echo(json.dumps({**run_json(record), "steps": steps}, indent=2))
         return
     console = out()
-    console.print(f"[bold]{record.pipeline}[/] {record.run} ", status_text(str(record.status)))
+    console.print(f"[bold]{record.pipeline}[/] {record.run} ", status_text(shown_status(record)))
     for name, value in record.parameters.items():
         console.print(f"  {name} = {value}", style="dim")
     table = plain_table("STEP", "TYPE", "STATUS", "TIME", "OUTPUTS")

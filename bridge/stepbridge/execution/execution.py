@@ -43,7 +43,6 @@ from .scope import RunScope
 from .state import StepState
 from .steps import HANDLERS, Registry, StepContext, StepFailure, StepResult, StepStoppedError
 
-
 _log = logging.getLogger(__name__)
 
 

@@ -231,8 +231,33 @@ class Executions:
         live = self.live.get(record.run)
         if live is not None:
             asyncio.run_coroutine_threadsafe(live.stop(grace_seconds), self._loop)
-        elif not record.status.ended and not _alive(record.owner):
-            self._journal.save_execution(replace(record, status=RunStatus.STOPPED, ended=time.time()))
+        elif not record.status.ended and not is_alive(record.owner):
+            self.give_up(record)
+
+    def abandoned(self) -> list[ExecutionRecord]:
+        """Runs that have not ended and whose bridge is gone."""
+        return [
+            record
+            for record in self._journal.executions()
+            if not record.status.ended and not is_alive(record.owner)
+        ]
+
+    def give_up(self, record: ExecutionRecord) -> None:
+        """Mark an abandoned run as stopped."""
+        failure = f"The bridge that ran it (process {record.owner}) is gone."
+        ended = replace(record, status=RunStatus.STOPPED, failure=failure, ended=time.time())
+        self._journal.save_execution(ended)
+
+    def restart_step(self, run: str, step: str) -> None:
+        """Run a step of a live run again, with its code as it is on disk now.
+
+        Raises:
+            StepBridgeError: no such run is under way, or the step has not run yet.
+        """
+        live = self.live.get(run)
+        if live is None or step not in live.steps:
+            raise StepBridgeError(f"Run {run} with step {step} is not under way")
+        asyncio.run_coroutine_threadsafe(live.restart_step(step), self._loop).result()
 
     def execution(self, arn: str) -> ExecutionRecord | None:
         """By ARN or run id."""
@@ -404,7 +429,7 @@ def _as_task(task: asyncio.Task[None] | Future[None]) -> asyncio.Future[None]:
     return asyncio.wrap_future(task) if isinstance(task, Future) else task
 
 
-def _alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
