@@ -116,9 +116,8 @@ class _Handler(BaseHTTPRequestHandler):
         if not bucket:
             self._list_buckets()
             return
-        operation = {"PUT": "Put", "GET": "Get", "HEAD": "Head"}[self.command] + (
-            "Object" if key else "Bucket"
-        )
+        verb = {"PUT": "Put" if key else "Create", "GET": "Get", "HEAD": "Head"}[self.command]
+        operation = verb + ("Object" if key else "Bucket")
         self.server.calls.append(Call("s3", operation, {"Bucket": bucket, "Key": key}, {}))
         if self.command == "PUT":
             buckets.add(bucket)

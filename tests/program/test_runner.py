@@ -261,7 +261,7 @@ class Pipeline:
     def start(self): ...
     def upsert(self, role_arn): print(json.dumps(self.values), role_arn)
 
-def get_pipeline(region, role, account_id, name: str, count: "int" = 1, ratio=0.5, flag=False, more: list = ()):
+def get_pipeline(region, role, account_id, name: str, count: "int"=1, ratio=0.5, flag=False, more: list=()):
     return Pipeline(region, role.rpartition("/")[2], account_id, name, count, ratio, flag, more)
 
 def broken(name): return 3

@@ -40,15 +40,15 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     notices: tuple[str, ...] = ()
 
 
-def read_observations(folder: Path, main_process: int) -> Observation:
-    """Merge the records in `folder`. What belongs to one process comes from `main_process`.
+def read_observations(folder: Path, main_process: int | None = None) -> Observation:
+    """Merge the records in `folder`, also while the program runs.
 
-    A process that was killed leaves no record; the merged one is then that much poorer.
+    Each process writes its own before it asks the service to run something, and at its end; one that was
+    killed leaves no more than that. What belongs to one process comes from `main_process`.
     """
     decode = msgspec.json.Decoder(Observation).decode
     records = {int(path.stem): decode(path.read_bytes()) for path in sorted(folder.glob("*.json"))}
-    main = records.get(main_process, Observation())
-    merged = main
+    merged = records.get(main_process or 0, Observation())
     for process, record in records.items():
         if process != main_process:
             merged = _merge(merged, record)

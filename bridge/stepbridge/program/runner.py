@@ -71,6 +71,7 @@ async def run_program(
     program_arguments: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
     cwd: Path | None = None,
+    records: Path | None = None,
 ) -> ProgramResult:
     """Run `target` to its end.
 
@@ -85,19 +86,22 @@ async def run_program(
         program_arguments: `sys.argv[1:]` of the program.
         environment: variables added to this process's.
         cwd: the program's working directory; this process's where None (a notebook: its own folder).
+        records: an empty folder for what the program's processes observe, for a caller who needs that before
+            the program ends (`read_observations`): a pipeline starts while its program still runs.
 
     Raises:
         ProgramError: the interpreter cannot be started.
     """
     began, mark = time.time(), calls.mark()
-    with tempfile.TemporaryDirectory(prefix="stepbridge-program-") as records:
+    with tempfile.TemporaryDirectory(prefix="stepbridge-program-") as temporary:
+        records = records or Path(temporary)
         variables = program_environment(
-            {**os.environ, **(environment or {})}, endpoint, Path(records), workspace.resolve()
+            {**os.environ, **(environment or {})}, endpoint, records, workspace.resolve()
         )
         command = _command(target, python, arguments or {}, program_arguments)
         process = await _run(command, variables, _working_directory(target, cwd), on_output)
         made = tuple(calls.since(mark))
-        observation = read_observations(Path(records), process.pid)
+        observation = read_observations(records, process.pid)
     code = process.returncode or 0
     code = 128 - code if code < 0 else code
     declared, started = declarations(made), starts(made)

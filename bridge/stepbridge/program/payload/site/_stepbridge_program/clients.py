@@ -20,11 +20,12 @@ class Target:
         return not self.services or service in self.services
 
 
-def redirect(target):
-    after_import("botocore.session", lambda module: _wrap_session(module.Session, target))
+def redirect(target, before_start):
+    """Redirect all clients; `before_start()` is called before a request that makes the service run code."""
+    after_import("botocore.session", lambda module: _wrap_session(module.Session, target, before_start))
 
 
-def _wrap_session(session_class, target):
+def _wrap_session(session_class, target, before_start):
     create_client = session_class.create_client
     scoped_config = session_class.get_scoped_config
 
@@ -39,7 +40,7 @@ def _wrap_session(session_class, target):
         config = rest[4] if len(rest) > 4 else named.pop("config", None)
         for name in ("endpoint_url", "aws_access_key_id", "aws_secret_access_key", "aws_session_token"):
             named.pop(name, None)
-        return create_client(
+        client = create_client(
             self,
             service_name,
             region_name,
@@ -48,9 +49,16 @@ def _wrap_session(session_class, target):
             endpoint_url=target.endpoint,
             aws_access_key_id=target.access_key,
             aws_secret_access_key=target.secret_key,
-            config=_local_config(self, service_name, config),
+            config=_local_config(service_name, config),
             **named,
         )
+        if service_name == "sagemaker":
+            client.meta.events.register("before-call.sagemaker", announce_start)
+        return client
+
+    def announce_start(model, **named):
+        if model.name.startswith(("Start", "Retry")) or model.name.endswith(("Job", "Endpoint")):
+            before_start()
 
     def tolerant_scoped_config(self):
         """A profile that the program names need not exist on this machine."""
@@ -66,7 +74,7 @@ def _wrap_session(session_class, target):
         session_class.get_scoped_config = tolerant_scoped_config
 
 
-def _local_config(session, service, config):
+def _local_config(service, config):
     """The client's configuration, made fit for a plain HTTP endpoint on loopback."""
     from botocore.config import Config
 

@@ -17,6 +17,7 @@ _SCHEME = "file://"
 def install(role):
     after_import("sagemaker.local.local_session", _redirect_sessions)
     after_import("sagemaker.workflow.pipeline", lambda module: _redirect_pipelines(module, role))
+    after_import("sagemaker.workflow.pipeline", _list_steps_in_both_shapes)
     after_import("sagemaker.processing", _keep_files_of_processors)
     after_import("sagemaker.estimator", _allow_checkpoints)
 
@@ -142,11 +143,36 @@ def _redirect_pipelines(module, role):
         session = self.sagemaker_session
         session.local_mode = False  # the SDK's branch for its own executor
         try:
-            return start(self, *arguments, **named)
+            execution = start(self, *arguments, **named)
         finally:
             session.local_mode = True
+        try:
+            execution.wait(delay=0.5, max_attempts=10**6)  # a local start() returns when all steps have ended
+        except module.WaiterError:
+            pass  # failed or stopped: as in the SDK, its status says so
+        return execution
 
     pipeline_class.create, pipeline_class.update, pipeline_class.start = create_here, update_here, start_here
+
+
+def _list_steps_in_both_shapes(module):
+    """The SDK's own executor answers with a dict, as the documentation's example expects; the service's
+    execution with a list. Each takes the other's way of asking, so that one program runs on both sessions."""
+    execution = module._PipelineExecution
+    list_steps = execution.list_steps
+
+    def list_steps_either_way(self, *arguments, **named):
+        return _Steps(list_steps(self, *arguments, **named))
+
+    execution.list_steps = list_steps_either_way
+
+
+class _Steps(list):
+    def __getitem__(self, key):
+        return self if key == "PipelineExecutionSteps" else list.__getitem__(self, key)
+
+    def get(self, key, default=None):
+        return self if key == "PipelineExecutionSteps" else default
 
 
 def _is_local(holder):

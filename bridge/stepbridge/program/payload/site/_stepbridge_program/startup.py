@@ -14,15 +14,14 @@ def activate(configuration):
 
     chosen = json.loads(configuration)
     imports.install()
-    clients.redirect(
-        clients.Target(
-            chosen["endpoint"], chosen["access_key"], chosen["secret_key"], chosen.get("services", ())
-        )
+    record = watch.Record(chosen["record"], chosen["workspace"])
+    target = clients.Target(
+        chosen["endpoint"], chosen["access_key"], chosen["secret_key"], chosen.get("services", ())
     )
+    clients.redirect(target, before_start=record.write)
     quiet.install()
     speed.install()
     local_mode.install(chosen["role"])
-    record = watch.Record(chosen["record"], chosen["workspace"])
     failure.install(record)
     record.start()
     _cache_bytecode(chosen.get("bytecode"))

@@ -1,7 +1,8 @@
 """Writes down what a compile depends on: files, folders and environment variables that the program looked at.
 
 An audit hook sees each `open` and each listing of a folder in the workspace and notes who asked: the program
-(its result depends on the content) or the SDK (it uploads the content). One JSON file per process, at exit.
+(its result depends on the content) or the SDK (it uploads the content). One JSON file per process, written at
+exit and before each request that makes the service run something, so that it knows the code it is to run.
 """
 
 import atexit
@@ -85,9 +86,9 @@ class Record:
             return
         known = {
             "modules": sorted(_user_modules()),
-            "read": {path: sorted(who) for path, who in self.read.items()},
-            "listed": {path: sorted(who) for path, who in self.listed.items()},
-            "environment": self.environment,
+            "read": {path: sorted(who) for path, who in list(self.read.items())},
+            "listed": {path: sorted(who) for path, who in list(self.listed.items())},
+            "environment": dict(self.environment),
             "interpreter": places.interpreter(),
             "packages": _packages(),
             "candidates": _pipelines_of_main(),
