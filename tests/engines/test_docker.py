@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 from stepbridge.engines.base import ContainerSpec
-from stepbridge.engines.docker import DockerEngine, PullProgress
+from stepbridge.engines.docker import DockerEngine
 from stepbridge.engines.docker_host import Address, candidates
+from stepbridge.engines.docker_images import PullProgress
 from stepbridge.errors import EngineError, ImageNotFoundError
 
 from tests.support.docker_images import PYTHON

@@ -7,7 +7,6 @@ job; the protocol's bytes are docker_wire's.
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 import ipaddress
 import json
@@ -18,12 +17,13 @@ from typing import Any, Literal
 
 from stepbridge.errors import EngineError, ImageNotFoundError
 
-from .base import Container, ContainerSpec, ExecStream, ExitStatus, ImageConfig, Mount, OutputLine
+from . import docker_images
+from .base import Container, ContainerSpec, ExecStream, ExitStatus, ImageConfig, OutputLine
 from .docker_host import candidates
+from .docker_spec import HOST_NAME, create_body, image_config, published_ports, spec_of
 from .docker_wire import ApiError, Frames, Wire, segment
 from .output import OutputLines
 
-HOST_NAME = "host.docker.internal"
 STDERR_KEPT = 16 * 1024
 # What an engine says where a container cannot start -> what to try.
 HINTS = (
@@ -98,39 +98,18 @@ class DockerEngine:
             if error.status in (400, 404):
                 return None
             raise _engine_error(f"The engine could not tell about the image {reference}", error) from None
-        config = found.get("Config") or {}
-        return ImageConfig(
-            id=found["Id"],
-            entrypoint=_words(config.get("Entrypoint")),
-            command=_words(config.get("Cmd")),
-            environment=_environment(config.get("Env")),
-            workdir=config.get("WorkingDir") or "/",
-            user=config.get("User") or "",
-        )
+        return image_config(found)
 
     async def pull(
         self, reference: str, auth: Mapping[str, str] | None, progress: Callable[[str, float | None], None]
     ) -> None:
-        if auth is None:
-            auth = await asyncio.to_thread(_stored_credentials, reference)
-        headers = (
-            {"X-Registry-Auth": base64.urlsafe_b64encode(json.dumps(dict(auth)).encode()).decode()}
-            if auth
-            else {}
-        )
-        layers = PullProgress()
-        last = None
-        try:
-            async for message in self._wire.messages(
-                "POST", "/images/create", {"fromImage": _tagged(reference)}, headers
-            ):
-                if "error" in message:
-                    raise _not_pulled(reference, str(message["error"]))
-                if (shown := layers.add(message)) != last:
-                    progress(*shown)
-                    last = shown
-        except ApiError as error:
-            raise _not_pulled(reference, error.message) from None
+        await docker_images.pull(self._wire, reference, auth, progress)
+
+    async def build(
+        self, context: Path, tag: str, arguments: Mapping[str, str], output: Callable[[str], None]
+    ) -> str:
+        """See docker_images.build; not a part of the Engine protocol."""
+        return await docker_images.build(self._wire, context, tag, arguments, output)
 
     async def start(self, spec: ContainerSpec) -> Container:
         creating = asyncio.ensure_future(self._create(spec))
@@ -185,8 +164,8 @@ class DockerEngine:
         for item in await self._wire.call("GET", "/containers/json", query={"all": 1, "filters": filters}):
             with contextlib.suppress(ApiError):  # removed meanwhile
                 inspected = await self._wire.call("GET", f"/containers/{item['Id']}/json")
-                container = DockerContainer(self._wire, item["Id"], _spec(inspected), adopted=True)
-                container._ports = _published(inspected)
+                container = DockerContainer(self._wire, item["Id"], spec_of(inspected), adopted=True)
+                container._ports = published_ports(inspected)
                 found.append(container)
         return found
 
@@ -200,7 +179,7 @@ class DockerEngine:
         """Nothing is held open between calls."""
 
     async def _create(self, spec: ContainerSpec) -> DockerContainer:
-        body = _create_body(spec, self._gateway)
+        body = create_body(spec, self._gateway)
         try:
             created = await self._wire.call("POST", "/containers/create", body, {"name": spec.name})
         except ApiError as error:
@@ -294,7 +273,7 @@ class DockerContainer:
     async def _start(self) -> None:
         await self._wire.call("POST", f"{self._path}/start")
         if self.spec.ports:
-            self._ports = _published(await self._wire.call("GET", f"{self._path}/json"))
+            self._ports = published_ports(await self._wire.call("GET", f"{self._path}/json"))
 
     async def _open(self, method: str, path: str) -> None:
         self._frames = Frames(self._output.feed, self._output.end)
@@ -384,136 +363,6 @@ class DockerExec:
             del self.stderr[:-STDERR_KEPT]
 
 
-class PullProgress:
-    """The messages of a pull as one text and one share."""
-
-    def __init__(self) -> None:
-        self._downloaded: dict[str, tuple[int, int]] = {}  # layer -> (bytes so far, bytes in all)
-        self._extracted: dict[str, tuple[int, int]] = {}
-        self._share: float | None = None
-        self._text = "pulling"
-
-    def add(self, message: Mapping[str, Any]) -> tuple[str, float | None]:
-        layer, status = str(message.get("id", "")), str(message.get("status", ""))
-        detail = message.get("progressDetail") or {}
-        current, total = int(detail.get("current") or 0), int(detail.get("total") or 0)
-        if status == "Downloading" and total:
-            self._downloaded[layer] = (current, total)
-        elif (
-            status in ("Download complete", "Verifying Checksum", "Pull complete")
-            and layer in self._downloaded
-        ):
-            size = self._downloaded[layer][1]
-            self._downloaded[layer] = (size, size)
-            if status == "Pull complete":
-                self._extracted[layer] = (size, size)
-        elif status == "Extracting" and total:
-            self._extracted[layer] = (current, total)
-        self._sum_up()
-        return self._text, self._share
-
-    def _sum_up(self) -> None:
-        total = sum(size for _, size in self._downloaded.values())
-        if not total:
-            return
-        here = sum(done for done, _ in self._downloaded.values())
-        unpacked = sum(done for done, _ in self._extracted.values())
-        share = round(min((0.8 * here + 0.2 * unpacked) / total, 1.0), 2)
-        self._share = max(share, self._share or 0.0)
-        verb = "downloading" if here < total else "unpacking"
-        self._text = f"{verb} {here / 1e6:.0f} of {total / 1e6:.0f} MB"
-
-
-def _create_body(spec: ContainerSpec, gateway: str | None) -> dict[str, Any]:
-    body: dict[str, Any] = {
-        "Image": spec.image,
-        "Env": [f"{key}={value}" for key, value in spec.environment.items()],
-        "Labels": dict(spec.labels),
-        "AttachStdout": True,
-        "AttachStderr": True,
-        "ExposedPorts": {f"{port}/tcp": {} for port in spec.ports},
-        "HostConfig": _host_config(spec, gateway),
-    }
-    if spec.entrypoint is not None:
-        body["Entrypoint"] = list(spec.entrypoint) or [""]  # [""]: none, also not the image's
-    if spec.command is not None:
-        body["Cmd"] = list(spec.command)
-    for key, value in (("WorkingDir", spec.workdir), ("User", spec.user), ("Hostname", spec.hostname)):
-        if value:
-            body[key] = value
-    if spec.network not in (None, "none"):
-        body["NetworkingConfig"] = {"EndpointsConfig": {spec.network: {"Aliases": list(spec.aliases)}}}
-    return body
-
-
-def _host_config(spec: ContainerSpec, gateway: str | None) -> dict[str, Any]:
-    config: dict[str, Any] = {
-        "Mounts": [
-            {"Type": "bind", "Source": str(mount.source), "Target": mount.target, "ReadOnly": mount.read_only}
-            for mount in spec.mounts
-        ],
-        "ReadonlyRootfs": spec.read_only_root,
-        "PortBindings": {
-            f"{port}/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(here or "")}]
-            for port, here in spec.ports.items()
-        },
-        # The whole log, whatever the engine's own setting: an adopted container is read from its start.
-        "LogConfig": {"Type": "json-file", "Config": {}},
-        "SecurityOpt": ["label=disable"],  # SELinux: mounts of a home folder keep their label
-    }
-    if spec.network is not None:
-        config["NetworkMode"] = spec.network
-    if gateway is not None and spec.network != "none":
-        config["ExtraHosts"] = [f"{HOST_NAME}:{gateway}"]
-    if spec.read_only_root and all(mount.target != "/tmp" for mount in spec.mounts):
-        config["Tmpfs"] = {"/tmp": "rw,exec,mode=1777"}
-    if spec.shm_bytes:
-        config["ShmSize"] = spec.shm_bytes
-    if spec.memory_bytes:
-        config["Memory"] = config["MemorySwap"] = spec.memory_bytes
-    if spec.gpus:
-        config["DeviceRequests"] = [{"Count": spec.gpus, "Capabilities": [["gpu"]]}]
-    return config
-
-
-def _spec(inspected: Mapping[str, Any]) -> ContainerSpec:
-    """What a container was started from, as far as the engine tells."""
-    config, host = inspected["Config"], inspected["HostConfig"]
-    network = host.get("NetworkMode")
-    return ContainerSpec(
-        name=inspected["Name"].removeprefix("/"),
-        image=config["Image"],
-        entrypoint=_words(config.get("Entrypoint")) or None,
-        command=_words(config.get("Cmd")) or None,
-        environment=_environment(config.get("Env")),
-        mounts=tuple(
-            Mount(Path(item["Source"]), item["Destination"], not item.get("RW", True))
-            for item in inspected.get("Mounts") or []
-            if item.get("Type") == "bind"
-        ),
-        workdir=config.get("WorkingDir") or None,
-        user=config.get("User") or None,
-        hostname=config.get("Hostname") or None,
-        network=None if network in ("default", "bridge") else network,
-        labels=config.get("Labels") or {},
-        read_only_root=bool(host.get("ReadonlyRootfs")),
-        ports=_published(inspected),
-    )
-
-
-def _published(inspected: Mapping[str, Any]) -> dict[int, int]:
-    ports = (inspected.get("NetworkSettings") or {}).get("Ports") or {}
-    return {int(name.split("/")[0]): int(bound[0]["HostPort"]) for name, bound in ports.items() if bound}
-
-
-def _words(value: Any) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else tuple(value or ())
-
-
-def _environment(pairs: list[str] | None) -> dict[str, str]:
-    return {name: value for name, _, value in (pair.partition("=") for pair in pairs or [])}
-
-
 async def _gateway(wire: Wire, network: str) -> str | None:
     """The engine's gateway, where it is an address of this very machine."""
     try:
@@ -536,31 +385,6 @@ def _is_ours(address: str) -> bool:
         except OSError:
             return False
     return True
-
-
-def _tagged(reference: str) -> str:
-    """Without a tag the engine would fetch every tag that there is."""
-    last = reference.rsplit("/", 1)[-1]
-    return reference if ":" in last or "@" in reference else f"{reference}:latest"
-
-
-def _stored_credentials(reference: str) -> Mapping[str, str] | None:
-    """What `docker login` (or a credential program) holds for the reference's registry."""
-    from docker import auth, errors
-
-    try:
-        registry, _ = auth.resolve_repository_name(_tagged(reference))
-        found = auth.load_config().resolve_authconfig(registry)
-    except (errors.DockerException, OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None
-
-
-def _not_pulled(reference: str, reason: str) -> ImageNotFoundError:
-    return ImageNotFoundError(
-        f"{reference} could not be pulled: {reason.strip()}",
-        "Check its name, your network and `docker login`, or map it to a local image ([images]).",
-    )
 
 
 def _not_started(spec: ContainerSpec, error: ApiError) -> EngineError:

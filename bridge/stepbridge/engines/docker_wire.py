@@ -2,7 +2,7 @@
 
 Why not the docker package: importing it costs 0.2 to 0.4 s, a good part of what a run may cost in all, and
 its streams are blocking sockets in threads, which cannot be cancelled and lose what came with the response
-head. What is rare and long (building, stored credentials) still goes through that package. Each call has its
+head. Stored credentials still come from that package. Each call has its
 own connection in HTTP/1.0, so that a body simply ends with it. Knows the protocol, no containers.
 https://docs.docker.com/reference/api/engine/version/v1.41/
 """
@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -83,13 +84,13 @@ class Wire:
 
     async def messages(
         self,
-        method: str,
         path: str,
-        query: Mapping[str, Any] | None = None,
+        query: Mapping[str, Any],
         headers: Mapping[str, str] | None = None,
+        upload: Path | None = None,
     ) -> AsyncIterator[dict[str, Any]]:
-        """The JSON objects of a streamed answer, as they come; errors as `call`."""
-        async with self._request(method, path, None, query, headers) as reader:
+        """POST, with a tar archive where given; the answer's JSON objects as they come. Errors as `call`."""
+        async with self._request("POST", path, upload, query, headers) as reader:
             while line := await self._read(reader.readline()):
                 if line.strip():
                     yield json.loads(line)
@@ -132,6 +133,8 @@ class Wire:
                 )
         try:
             writer.write(_head(method, target, body, headers or {}))
+            if isinstance(body, Path):
+                await self._upload(body, writer)
             head = await self._read(reader.readuntil(b"\r\n\r\n"))
             status = _status(head)
             if status >= 400:
@@ -139,6 +142,15 @@ class Wire:
             yield reader
         finally:
             writer.close()
+
+    async def _upload(self, file: Path, writer: asyncio.StreamWriter) -> None:
+        try:
+            with file.open("rb") as content:
+                while piece := content.read(1 << 18):
+                    writer.write(piece)
+                    await writer.drain()
+        except ConnectionError:  # the engine had enough of it; its answer says why
+            return
 
     async def _read(self, reading: Any) -> bytes:
         try:
@@ -287,10 +299,15 @@ class Frames(asyncio.Protocol):
 
 
 def _head(method: str, target: str, body: Any, headers: Mapping[str, str], version: str = "1.0") -> bytes:
-    content = b"" if body is None else json.dumps(body).encode()
+    """The head of a request, and its body; a file (a tar archive) is sent behind it by the caller."""
+    if isinstance(body, Path):
+        kind, content, length = "application/x-tar", b"", body.stat().st_size
+    else:
+        kind, content = "application/json", b"" if body is None else json.dumps(body).encode()
+        length = len(content)
     lines = [f"{method} {target} HTTP/{version}", "Host: docker", "User-Agent: stepbridge"]
-    if content or method == "POST":
-        lines += ["Content-Type: application/json", f"Content-Length: {len(content)}"]
+    if method == "POST":
+        lines += [f"Content-Type: {kind}", f"Content-Length: {length}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     return "\r\n".join([*lines, "", ""]).encode() + content
 
