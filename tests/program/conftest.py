@@ -31,6 +31,7 @@ class Runner:
     aws: Endpoint
     workspace: Path
     python: Path = Path(sys.executable)
+    environment: dict[str, str] = field(default_factory=dict)  # for every program
     output: list[tuple[str, str]] = field(default_factory=list)
 
     @property
@@ -46,6 +47,7 @@ class Runner:
 
     def start(self, target: str, **options: Any) -> asyncio.Task[ProgramResult]:
         options.setdefault("cwd", self.workspace)
+        options["environment"] = {**self.environment, **options.get("environment", {})}
         program = run_program(
             ProgramTarget.parse(target, self.workspace),
             python=self.python,

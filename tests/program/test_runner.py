@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from stepbridge.errors import ProgramError
+from stepbridge.program.observation import read_observations
 
 from .conftest import Runner
 
@@ -307,3 +308,24 @@ async def test_a_function_in_a_package_may_import_relatively(runner: Runner) -> 
     result = await runner.run("pipelines/wine/pipeline.py:made")
     assert result.exit_code == 0, runner.output
     assert runner.printed()[0].startswith('["object"]')
+
+
+async def test_what_was_read_is_known_when_a_pipeline_starts(
+    runner: Runner, make_program: MakeProgram, tmp_path: Path
+) -> None:
+    """The steps run while their program waits for them."""
+    runner.write("train.py", "")
+    wait = "import os, pathlib\nwhile not pathlib.Path('go').exists():\n  os.sched_yield()\n"
+    program = make_program("open('train.py').read()\n" + DECLARE + START + wait)
+    records = tmp_path / "records"
+    records.mkdir()
+
+    task = runner.start(program, records=records)
+    while "StartPipelineExecution" not in runner.aws.operations("sagemaker"):
+        await asyncio.sleep(0.01)
+        assert not task.done()
+
+    seen = read_observations(records)
+    assert seen.read == {str(runner.workspace / "train.py"): ("program",)}
+    runner.write("go", "")
+    assert (await task).exit_code == 0
