@@ -7,6 +7,7 @@ body is read.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -77,8 +78,7 @@ class Endpoint:
     def start(self, port: int = 0) -> str:
         """Listen on loopback; returns the URL. Raises OSError where the port is taken."""
         self._port = self._server.listen(_LOOPBACK, port)
-        # read the service model while the user's interpreter still starts
-        threading.Thread(target=self._sagemaker.prepare, name="endpoint-prepare", daemon=True).start()
+        threading.Thread(target=self._prepare, name="endpoint-prepare", daemon=True).start()
         return self.url
 
     @property
@@ -106,6 +106,12 @@ class Endpoint:
     def route(self, pattern: str, handler: AdminHandler) -> None:
         """Answer "METHOD /_stepbridge/path/{name}" by `handler(request, {"name": ...})`; it may stream."""
         self._routes.add(pattern, handler)
+
+    def _prepare(self) -> None:
+        """Read the service model while the user's interpreter still starts; tidy up after dead processes."""
+        self._sagemaker.prepare()
+        with contextlib.suppress(OSError):
+            self._s3.sweep()
 
     # --- answering ----------------------------------------------------------------------------------------
 

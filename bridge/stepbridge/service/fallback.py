@@ -99,10 +99,9 @@ def _make_role(account: str) -> None:
     iam = get_backend("iam")[account]["aws"]
     if any(role.name == ROLE for role in iam.roles.values()):
         return  # moto's state is this process's, whatever the number of endpoints
-    trust = (
-        '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"*"},"Action":"*"}]}'
-    )
-    iam.create_role(ROLE, trust, "/", None, "", [], 43200)
+    trust = {"Effect": "Allow", "Principal": {"Service": "*"}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    iam.create_role(ROLE, document, "/", None, "", [], "43200")
 
 
 def _operation(request: Request, body: bytes) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import select
+import selectors
 import socket
 import threading
 import time
@@ -424,15 +424,20 @@ class Server:
         os.close(self._wake_write)
 
     def _accept(self) -> None:
-        while not self._stopping:
-            with self._changed:
-                by_number = {listener.fileno(): listener for listener in self._listeners}
-            ready, _, _ = select.select([self._wake_read, *by_number], [], [])
-            for number in ready:
-                if number in by_number:
-                    self._welcome(by_number[number])
-                else:
-                    os.read(number, 64)
+        known: set[socket.socket] = set()
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._wake_read, selectors.EVENT_READ)
+            while not self._stopping:
+                with self._changed:
+                    new = set(self._listeners) - known
+                for listener in new:
+                    selector.register(listener, selectors.EVENT_READ)
+                known |= new
+                for key, _ in selector.select():
+                    if isinstance(key.fileobj, socket.socket):
+                        self._welcome(key.fileobj)
+                    else:
+                        os.read(self._wake_read, 64)
         for listener in self._listeners:
             listener.close()
 

@@ -12,7 +12,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -134,8 +134,8 @@ class Uploads:
         """Forget an upload and its parts."""
         shutil.rmtree(self._root / upload.id, ignore_errors=True)
 
-    def sweep(self, older_than: float) -> Iterator[Upload]:
-        """Abort uploads that were begun before a time (seconds since the epoch); yields them."""
+    def sweep(self, older_than: float) -> None:
+        """Abort uploads that were begun before a time (seconds since the epoch)."""
         for folder in list(self._root.iterdir()):
             try:
                 upload = msgspec.json.decode((folder / "upload.json").read_bytes(), type=Upload)
@@ -143,7 +143,6 @@ class Uploads:
                 continue
             if upload.started < older_than:
                 self.abort(upload)
-                yield upload
 
 
 def _part(path: Path) -> Part:

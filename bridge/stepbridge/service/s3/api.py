@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Mapping
 
 from stepbridge.errors import StepBridgeError
@@ -66,6 +67,7 @@ _UNKNOWN = (
     "metadataConfiguration",
     "abac",
 )
+_UPLOAD_SECONDS = 7 * 24 * 3600.0  # an upload that was begun longer ago is given up
 _HOSTED = re.compile(
     r"(?P<bucket>.+?)\.(?:s3[.-][a-z0-9.-]*amazonaws\.com(?:\.cn)?|(?:s3\.)?localhost)(?::\d+)?"
 )
@@ -76,6 +78,11 @@ class S3Api:
 
     def __init__(self, store: ObjectStore, records: Records, *, region: str, account: str) -> None:
         self._context = Context(store, Uploads(store), records, region, account)
+
+    def sweep(self) -> None:
+        """Remove what uploads left that nobody will finish."""
+        self._context.store.sweep()
+        self._context.uploads.sweep(time.time() - _UPLOAD_SECONDS)
 
     def answer(self, request: Request) -> Response:
         """One call. Never raises for what a client did wrong."""
