@@ -64,7 +64,7 @@ def bridges(workspace: Workspace) -> list[RemoteBridge]:
     """Those that live now; announcements of dead ones are removed."""
     found = []
     for path in sorted((workspace.state / "bridges").glob("*.json")):
-        pid = int(path.stem)
+        pid = int(path.stem.partition("-")[0])  # one process may have several bridges
         if not is_alive(pid):
             path.unlink(missing_ok=True)
             continue
