@@ -29,10 +29,11 @@ from stepbridge.errors import StorageError
 
 from .content import CHUNK, copy_content, md5_of, md5_of_open, move_file, sha256_of
 from .keys import Address, as_prefix, can_be_path, check_bucket, check_key, parse_uri
-from .listing import Cursor, Folders, is_unicode, regular_file
+from .listing import Cursor, Folders, regular_file
 from .metadata import Details, Metadata, Row
 from .overlay import Overlay
 from .ownership import Owner
+from .tree import Tree
 
 LARGE = 8 * 1024 * 1024  # bytes; S3 clients send more than that in parts, whose ETag is no MD5
 _LEFTOVER_SECONDS = 24 * 3600
@@ -581,7 +582,7 @@ class ObjectStore:
             temporary.unlink(missing_ok=True)
 
     def _adopt_folder(self, source: Path, bucket: str, prefix: str) -> tuple[str, ...]:
-        tree = _Tree.read(source)
+        tree = Tree.read(source)
         left_out = tree.resolve_links(source)
         target = self.root / bucket / prefix.rstrip("/")
         as_whole = prefix and can_be_path(prefix.rstrip("/")) and tree.unicode
@@ -606,54 +607,6 @@ class ObjectStore:
             for entry in entries:
                 if entry.stat(follow_symlinks=False).st_mtime < oldest:
                     Path(entry.path).unlink(missing_ok=True)
-
-
-@dataclass(frozen=True)
-class _Tree:
-    """What a folder holds, absolute paths as text."""
-
-    files: list[str]
-    folders: list[str]
-    others: list[str]  # links, sockets, devices
-
-    @property
-    def unicode(self) -> bool:
-        """Whether every name can be part of a key."""
-        return all(is_unicode(path) for path in (*self.files, *self.folders))
-
-    @classmethod
-    def read(cls, root: Path) -> _Tree:
-        files: list[str] = []
-        folders: list[str] = []
-        others: list[str] = []
-        pending = [os.fspath(root)]
-        while pending:
-            with os.scandir(pending.pop()) as entries:
-                for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
-                        folders.append(entry.path)
-                        pending.append(entry.path)
-                    elif entry.is_file(follow_symlinks=False):
-                        files.append(entry.path)
-                    else:
-                        others.append(entry.path)
-        return cls(files, folders, others)
-
-    def resolve_links(self, root: Path) -> tuple[str, ...]:
-        """Turn links to files inside into files, drop the rest; returns what was dropped."""
-        top = os.path.realpath(root) + os.sep
-        dropped = []
-        for path in self.others:
-            end = os.path.realpath(path)
-            link = Path(path)
-            inside = link.is_symlink() and end.startswith(top) and regular_file(end)
-            link.unlink()
-            if inside:
-                copy_content(Path(end), link)
-                self.files.append(path)
-            else:
-                dropped.append(os.path.relpath(path, root))
-        return tuple(sorted(dropped))
 
 
 def _same_device(one: Path, other: Path) -> bool:
