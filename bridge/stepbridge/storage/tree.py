@@ -24,7 +24,7 @@ class Tree:
         return all(is_unicode(path) for path in (*self.files, *self.folders))
 
     @classmethod
-    def read(cls, root: Path) -> _Tree:
+    def read(cls, root: Path) -> Tree:
         files: list[str] = []
         folders: list[str] = []
         others: list[str] = []
