@@ -135,9 +135,14 @@ def converted(text: str, old: JSON, name: str) -> JSON:
     """
     if isinstance(old, str):
         return _string(text)
-    value = _json({"True": "true", "False": "false", "None": "null"}.get(text.strip(), text))
-    if old is None or kind(value) == kind(old):
-        return value
+    try:
+        value = _json({"True": "true", "False": "false", "None": "null"}.get(text.strip(), text))
+    except EvaluationError:
+        if old is None:
+            raise
+    else:
+        if old is None or kind(value) == kind(old):
+            return value
     raise EvaluationError(f"{name} is {kind(old)}, and {shown(text)} is not")
 
 

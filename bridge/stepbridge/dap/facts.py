@@ -54,7 +54,7 @@ def result_of(state: StepState, store: ObjectStore) -> dict[str, Any]:
 
 def _file(uri: str, store: ObjectStore) -> str:
     try:
-        return str(store.path(uri))
+        return str(store.path(uri) if store.exists(uri) else store.folder(uri))
     except (StepBridgeError, ValueError):
         return ""
 

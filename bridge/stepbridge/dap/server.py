@@ -66,6 +66,7 @@ class DapServer:
         self._cwd = cwd
         self._runs: dict[str, PipelineSession] = {}  # by execution, the newest last
         self._clients: set[asyncio.Task[None]] = set()
+        self._partings: set[asyncio.Task[None]] = set()  # clean-ups; they are never cut short
         self._left_behind: set[asyncio.Task[None]] = set()  # runs that go on without their client
         self._listener: asyncio.Server | None = None
 
@@ -117,6 +118,8 @@ class DapServer:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        while self._partings:
+            await asyncio.wait(self._partings)
 
     # sessions find each other (session.RunRegistry)
 
@@ -185,7 +188,10 @@ class DapServer:
         try:
             farewell = await _talk(connection, dispatcher)
         finally:
-            await asyncio.shield(asyncio.ensure_future(self._part(session, dispatcher, farewell)))
+            parting = asyncio.create_task(self._part(session, dispatcher, farewell))
+            self._partings.add(parting)
+            parting.add_done_callback(self._partings.discard)
+            await asyncio.shield(parting)
         if farewell is not None:
             connection.respond(farewell)
 
