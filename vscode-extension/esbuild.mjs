@@ -6,7 +6,14 @@ import { cp, rm } from "node:fs/promises";
 const production = process.argv.includes("--production");
 const shared = { bundle: true, minify: production, sourcemap: production ? false : "linked", logLevel: "warning", legalComments: "none" };
 const bundles = [
-  { ...shared, entryPoints: { extension: "src/extension.ts" }, outdir: "out", outExtension: { ".js": ".cjs" }, platform: "node", target: "node20", format: "cjs", external: ["vscode"], mainFields: ["module", "main"] },
+  {
+    ...shared,
+    // the language client is most of the code; it is a file of its own so that activation does not load it
+    entryPoints: { extension: "src/extension.ts", languageclient: "vscode-languageclient/node" },
+    outdir: "out", outExtension: { ".js": ".cjs" },
+    platform: "node", target: "node20", format: "cjs",
+    external: ["vscode", "./languageclient.cjs"], mainFields: ["module", "main"],
+  },
   { ...shared, entryPoints: { graph: "src/graph/page/main.ts" }, outdir: "out", platform: "browser", target: "es2022", format: "iife" },
 ];
 

@@ -15,7 +15,6 @@ import type { Located, Pipelines } from "./language/pipelines.ts";
 import { ended } from "./model/events.ts";
 import { ago } from "./model/duration.ts";
 import type { ParameterValues } from "./model/parameters.ts";
-import { fromHere } from "./model/pipeline.ts";
 import type { Run, StepRun } from "./model/run.ts";
 import type { Runs } from "./runs/store.ts";
 import { compare } from "./views/comparison.ts";
@@ -74,7 +73,7 @@ export class Commands {
     if (located === undefined || target.step === undefined) return;
     // the values of the run that is taken up again, so that the steps before it fit
     const parameters = this.#parts.runs.latest(located.pipeline.name)?.parameters as ParameterValues | undefined;
-    await this.#launch(located, { noDebug: true, steps: fromHere(located.pipeline, target.step), ...(parameters ? { parameters } : {}) });
+    await this.#launch(located, { noDebug: true, fromStep: target.step, ...(parameters ? { parameters } : {}) });
   }
 
   async #launch(located: Located, more: Partial<LaunchConfiguration>): Promise<void> {

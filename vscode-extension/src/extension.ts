@@ -2,6 +2,7 @@
 // activation registers and nothing more; the tool is looked for and its servers start at the first pipeline, or when
 // one of the extension's own commands, views or debug configurations is used.
 
+import { activating, codeIsLoaded } from "./common/clock.ts";
 import * as vscode from "vscode";
 import { Commands, pickStep } from "./commands.ts";
 import { looksLikePipeline } from "./common/detect.ts";
@@ -30,15 +31,15 @@ export interface Api {
   readonly pipelines: Pipelines;
   readonly runs: Runs;
   readonly language: LanguageServer;
-  readonly bridge: Bridge;
-  /** Milliseconds that activation took. */
+  readonly configurations: Configurations;
+  /** Milliseconds that loading the code and activation took. */
   readonly activation: number;
   /** True once the tool was looked for. */
   readonly awake: boolean;
 }
 
 export function activate(context: vscode.ExtensionContext): Api {
-  const begin = performance.now();
+  const ownTime = activating();
   const log = new Log();
   const status = new Status();
   const tools = new ToolFinder(context, log);
@@ -96,8 +97,8 @@ export function activate(context: vscode.ExtensionContext): Api {
     ...markPipelineEditors(pipelines),
   );
   for (const document of vscode.workspace.textDocuments) look(document);
-  const activation = performance.now() - begin;
-  return { tools, pipelines, runs, language, bridge, activation, get awake() { return awake; } };
+  const activation = ownTime();
+  return { tools, pipelines, runs, language, configurations, activation, get awake() { return awake; } };
 }
 
 function registerCommands(table: Readonly<Record<string, (...args: unknown[]) => unknown>>, wake: () => void): vscode.Disposable[] {
@@ -168,3 +169,5 @@ function markPipelineEditors(pipelines: Pipelines): vscode.Disposable[] {
   };
   return [vscode.window.onDidChangeActiveTextEditor(mark), pipelines.onDidChange(mark)];
 }
+
+codeIsLoaded();

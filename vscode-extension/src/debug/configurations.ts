@@ -70,7 +70,7 @@ export class Configurations implements vscode.DebugConfigurationProvider {
     return {
       type: debugType,
       request: "launch",
-      name: launchName(pipeline.name, more.steps),
+      name: launchName(pipeline.name, more),
       program: programOf(uri.fsPath, pipeline, several(this.#pipelines.known(), uri)),
       ...more,
     };

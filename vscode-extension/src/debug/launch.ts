@@ -18,6 +18,9 @@ export interface LaunchConfiguration {
   /** An object, or "ask" (all of them), or "last" (what was used last). */
   parameters?: ParameterValues | "ask" | "last";
   steps?: string[];
+  /** Run from this step on; earlier results come from the last run. */
+  fromStep?: string;
+  useCache?: boolean;
   engine?: string;
   python?: string;
   env?: Record<string, string>;
@@ -53,7 +56,7 @@ export function fileOf(program: string): string {
 
 /** A child's configuration comes from the debug server complete and must stay as it is. */
 export function isChild(configuration: Readonly<Record<string, unknown>>): boolean {
-  return "__token" in configuration && "__step" in configuration;
+  return "__run" in configuration && "__step" in configuration;
 }
 
 export interface Defaults {
@@ -76,19 +79,7 @@ export function completed(configuration: Configuration, defaults: Defaults): Con
 }
 
 /** What a person reads in the list of sessions. */
-export function launchName(pipeline: string, steps?: readonly string[]): string {
-  if (!steps?.length) return pipeline;
-  return steps.length === 1 ? `${pipeline}: ${steps[0] ?? ""}` : `${pipeline}: from ${steps[0] ?? ""}`;
-}
-
-/** A launch.json entry for the stock Python debugger, for a step that listens on a port of this machine. */
-export function stockConfiguration(step: string, port: number, mappings: readonly { readonly localRoot: string; readonly remoteRoot: string }[]): Record<string, unknown> {
-  return {
-    name: `Attach to ${step} (debugpy)`,
-    type: "debugpy",
-    request: "attach",
-    connect: { host: "127.0.0.1", port },
-    pathMappings: mappings,
-    justMyCode: true,
-  };
+export function launchName(pipeline: string, { steps = [], fromStep }: { readonly steps?: readonly string[]; readonly fromStep?: string }): string {
+  if (fromStep) return `${pipeline}: from ${fromStep}`;
+  return steps.length > 0 ? `${pipeline}: ${steps.join(", ")}` : pipeline;
 }

@@ -1,15 +1,19 @@
 // Runs the language server (`stepbridge lsp`) and starts it again, with a growing pause, when it ends by itself.
 
 import * as vscode from "vscode";
-import {
-  CloseAction, ErrorAction, LanguageClient, State, type LanguageClientOptions,
-} from "vscode-languageclient/node";
+import type * as Lsp from "vscode-languageclient/node";
 import { Backoff } from "../common/backoff.ts";
 import type { Tool } from "../common/locate.ts";
 import type { Log } from "../common/log.ts";
 import { settings } from "../common/settings.ts";
 import type { Status } from "../common/status.ts";
 import type { PipelinesParams, PipelinesResult } from "../model/pipeline.ts";
+
+/** The library, a bundle of its own (esbuild.mjs): loaded when the first server starts. */
+function library(): typeof Lsp {
+  // eslint-disable-next-line @typescript-eslint/no-require-imports
+  return require("./languageclient.cjs") as typeof Lsp;
+}
 
 const selector = [
   { scheme: "file", language: "python" },
@@ -25,7 +29,7 @@ export class LanguageServer implements vscode.Disposable {
   readonly #status: Status;
   readonly #backoff = new Backoff();
   readonly #ready = new vscode.EventEmitter<void>();
-  #client: LanguageClient | undefined;
+  #client: Lsp.LanguageClient | undefined;
   #tool: Tool | undefined;
   #again: NodeJS.Timeout | undefined;
 
@@ -60,12 +64,12 @@ export class LanguageServer implements vscode.Disposable {
   }
 
   get running(): boolean {
-    return this.#client?.state === State.Running;
+    return this.#client?.isRunning() ?? false;
   }
 
   /** The pipelines of a document; undefined while the server is not there. */
   async pipelines(uri: vscode.Uri): Promise<PipelinesResult | undefined> {
-    if (this.#client?.state !== State.Running) return undefined;
+    if (!this.#client?.isRunning()) return undefined;
     const params: PipelinesParams = { textDocument: { uri: this.#client.code2ProtocolConverter.asUri(uri) } };
     return this.#client.sendRequest<PipelinesResult>("stepbridge/pipelines", params);
   }
@@ -75,9 +79,9 @@ export class LanguageServer implements vscode.Disposable {
     this.#client = client;
     this.#status.server("language server", "starting");
     this.#backoff.started();
-    client.onDidChangeState(({ newState }) => {
+    client.onDidChangeState(() => {
       if (this.#client !== client) return;
-      if (newState === State.Running) {
+      if (client.isRunning()) {
         this.#status.server("language server", "running");
         this.#ready.fire();
       }
@@ -90,8 +94,9 @@ export class LanguageServer implements vscode.Disposable {
     }
   }
 
-  #make(tool: Tool): LanguageClient {
-    const options: LanguageClientOptions = {
+  #make(tool: Tool): Lsp.LanguageClient {
+    const { CloseAction, ErrorAction, LanguageClient } = library();
+    const options: Lsp.LanguageClientOptions = {
       documentSelector: selector,
       outputChannel: this.#log.channel,
       synchronize: { fileEvents: vscode.workspace.createFileSystemWatcher("**/{*.py,stepbridge.toml,pyproject.toml}") },
@@ -120,7 +125,7 @@ export class LanguageServer implements vscode.Disposable {
     return client;
   }
 
-  #retry(client: LanguageClient | undefined): void {
+  #retry(client: Lsp.LanguageClient | undefined): void {
     if (client === undefined || client !== this.#client || this.#tool === undefined) return;
     const tool = this.#tool;
     this.#client = undefined;

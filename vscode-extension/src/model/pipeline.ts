@@ -72,18 +72,3 @@ export interface PipelinesResult {
 export function portName(port: Port | string): string {
   return typeof port === "string" ? port : port.name;
 }
-
-/** `step` and every step that waits for it, directly or not, in the order of `steps`. */
-export function fromHere(pipeline: PipelineModel, step: string): string[] {
-  const reached = new Set([step]);
-  for (let grown = true; grown; ) {
-    grown = false;
-    for (const { source, target } of pipeline.edges) {
-      if (reached.has(source) && !reached.has(target)) {
-        reached.add(target);
-        grown = true;
-      }
-    }
-  }
-  return pipeline.steps.map(({ name }) => name).filter((name) => reached.has(name));
-}

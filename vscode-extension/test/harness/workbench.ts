@@ -9,7 +9,8 @@ export interface OpenOptions extends ServerOptions {
   readonly folder: string;
   /** Loads the extension from its folder; false when a VSIX is installed. */
   readonly development?: boolean;
-  readonly payload?: readonly (readonly [string, string])[];
+  /** More pairs for the page's payload. */
+  readonly payload?: (server: CodeServer) => readonly (readonly [string, string])[];
   readonly viewport?: { width: number; height: number };
   readonly before?: (page: Page) => Promise<void>;
   /** Waits until the explorer shows the folder (default true). */
@@ -44,7 +45,7 @@ export class Workbench {
       page.setDefaultTimeout(30_000);
       if (process.env.STEPBRIDGE_VERBOSE) page.on("console", (message) => { console.log("[console]", message.text().slice(0, 300)); });
       await options.before?.(page);
-      const payload: (readonly [string, string])[] = [["skipWelcome", "true"], ...(options.payload ?? [])];
+      const payload: (readonly [string, string])[] = [["skipWelcome", "true"], ...(options.payload?.(server) ?? [])];
       if (options.development !== false) payload.push(["extensionDevelopmentPath", server.authority + extensionFolder]);
       await page.goto(server.url(options.folder, payload), { waitUntil: "domcontentloaded" });
       const workbench = new Workbench(page, server, browser);

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { curve, layout, nodeHeight, nodeWidth } from "../../src/graph/layout.ts";
 import { timeline } from "../../src/graph/timeline.ts";
 import { graphView } from "../../src/graph/view.ts";
-import { fromHere, type Edge, type PipelineModel } from "../../src/model/pipeline.ts";
+import type { Edge, PipelineModel } from "../../src/model/pipeline.ts";
 import type { Run, Span, StepRun } from "../../src/model/run.ts";
 
 const nodes = [
@@ -63,10 +63,6 @@ const pipeline: PipelineModel = {
   steps: nodes.map(({ name, kind }) => ({ name, kind, range: nowhere, nameRange: nowhere, dependsOn: [], inputs: [], outputs: [] })),
 };
 
-test("from here means the step and all that waits for it, in the pipeline's order", () => {
-  assert.deepEqual(fromHere(pipeline, "Evaluate"), ["Evaluate", "Good", "Register", "Weak"]);
-});
-
 function ran(name: string, spans: readonly Span[], started?: number): StepRun {
   return { name, type: "Training", needs: [], status: "Executing", attempt: 1, detail: "", failure: "", cached: false, outputs: {}, outcome: "", spans, ...(started === undefined ? {} : { started }) };
 }
@@ -84,8 +80,9 @@ test("steps that only the run knows are drawn too, with the edges of their needs
 
 test("bars are fractions of the run; an open one reaches to now", () => {
   const line = timeline(running([ran("Train", [{ phase: "wait", from: 100, to: 105 }, { phase: "run", from: 105 }], 105)]), 120);
-  assert.deepEqual(line.rows[0]?.bars.map(({ phase, from, to }) => [phase, from, to]), [["wait", 0, 0.25], ["run", 0.25, 1]]);
-  assert.equal(line.rows[0]?.label, "Train: waits for other steps 5.0 s, runs 15.0 s");
+  const [row] = line.rows;
+  assert.deepEqual(row?.bars.map(({ phase, from, to }) => [phase, from, to]), [["wait", 0, 0.25], ["run", 0.25, 1]]);
+  assert.equal(row.label, "Train: waits for other steps 5.0 s, runs 15.0 s");
   assert.deepEqual(line.ticks.map(({ label }) => label), ["0", "5 s", "10 s", "15 s", "20 s"]);
 });
 

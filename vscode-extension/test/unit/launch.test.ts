@@ -32,8 +32,8 @@ test("an attach gets no launch settings", () => {
   assert.equal(attach.__token, "secret");
 });
 
-test("children are known by their token", () => {
-  assert.equal(isChild({ type: "stepbridge", request: "attach", __step: "Train", __token: "t" }), true);
+test("children are known by the run that they belong to", () => {
+  assert.equal(isChild({ type: "stepbridge", request: "attach", __run: "r", __step: "Train", __pid: 7 }), true);
   assert.equal(isChild({ type: "stepbridge", request: "attach", step: "Train" }), false);
 });
 
@@ -47,9 +47,9 @@ test("programs with a function or one of several variables", () => {
 });
 
 test("names of sessions", () => {
-  assert.equal(launchName("wine"), "wine");
-  assert.equal(launchName("wine", ["Train"]), "wine: Train");
-  assert.equal(launchName("wine", ["Train", "Evaluate"]), "wine: from Train");
+  assert.equal(launchName("wine", {}), "wine");
+  assert.equal(launchName("wine", { steps: ["Train", "Evaluate"] }), "wine: Train, Evaluate");
+  assert.equal(launchName("wine", { fromStep: "Train" }), "wine: from Train");
 });
 
 test("durations and moments", () => {

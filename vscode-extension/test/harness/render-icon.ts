@@ -3,7 +3,7 @@
 import { chromium } from "playwright-core";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { extensionFolder, toolchain } from "../test/harness/server.ts";
+import { extensionFolder, toolchain } from "./server.ts";
 
 const size = 128;
 const browser = await chromium.launch({ executablePath: toolchain().chromium, args: ["--no-sandbox"] });
