@@ -1,7 +1,7 @@
 """Pipelines built with the SageMaker SDK v2, one per family of step types.
 
-`definitions/*.json` beside this file are what they compile to; `python tests/definition/sdk_programs.py` writes
-them anew. The rules' tests read the files, so that they need no SDK and take no seconds; a slow test compares.
+`definitions/*.json` beside this file are what they compile to; `python tests/definition/sdk_programs.py`
+writes them anew. The tests of rules read the files, so that they need no SDK; a slow test compares.
 """
 
 from __future__ import annotations
@@ -61,7 +61,6 @@ def abalone() -> str:
     """The example of the documentation: process, tune, evaluate, condition, register, create, transform."""
     from sagemaker import TrainingInput
     from sagemaker.estimator import Estimator
-    from sagemaker.inputs import CreateModelInput, TransformInput
     from sagemaker.model import Model
     from sagemaker.model_metrics import MetricsSource, ModelMetrics
     from sagemaker.processing import ProcessingInput, ProcessingOutput, ScriptProcessor
@@ -204,7 +203,6 @@ def abalone() -> str:
         if_steps=[register, create, transform],
         else_steps=[fail],
     )
-    assert CreateModelInput and TransformInput
     return Pipeline(
         name="AbalonePipeline",
         parameters=[instance_count, instance_type, approval, data, threshold],
@@ -407,7 +405,11 @@ def classic() -> str:
     model = Model(IMAGE, model_data=artifacts, role=ROLE, sagemaker_session=session)
     create = CreateModelStep("Create", model=model, inputs=CreateModelInput(instance_type="ml.m5.large"))
     transformer = Transformer(
-        create.properties.ModelName, 1, "ml.m5.large", output_path=f"s3://{BUCKET}/t", sagemaker_session=session
+        create.properties.ModelName,
+        1,
+        "ml.m5.large",
+        output_path=f"s3://{BUCKET}/t",
+        sagemaker_session=session,
     )
     transform = TransformStep(
         "Transform", transformer=transformer, inputs=TransformInput(data=f"s3://{BUCKET}/in")
@@ -426,7 +428,9 @@ def classic() -> str:
     metric = train.properties.FinalMetricDataList["validation:rmse"].Value
     inner = ConditionStep(
         "WhichModel",
-        conditions=[ConditionOr([ConditionGreaterThan(limit, 10), ConditionNot(ConditionEquals(deploy, True))])],
+        conditions=[
+            ConditionOr([ConditionGreaterThan(limit, 10), ConditionNot(ConditionEquals(deploy, True))])
+        ],
         if_steps=[create, transform],
         else_steps=[register],
     )
@@ -459,7 +463,6 @@ def services() -> str:
     from sagemaker.workflow.fail_step import FailStep
     from sagemaker.workflow.functions import Join
     from sagemaker.workflow.lambda_step import LambdaOutput, LambdaOutputTypeEnum, LambdaStep
-    from sagemaker.workflow.parallelism_config import ParallelismConfiguration
     from sagemaker.workflow.parameters import ParameterInteger, ParameterString
     from sagemaker.workflow.pipeline import Pipeline
     from sagemaker.workflow.steps import CacheConfig
@@ -486,7 +489,11 @@ def services() -> str:
     )
     config = EMRStepConfig(
         jar="command-runner.jar",
-        args=["spark-submit", Join(on="/", values=["s3:/", BUCKET, "job.py"]), call.properties.Outputs["uri"]],
+        args=[
+            "spark-submit",
+            Join(on="/", values=["s3:/", BUCKET, "job.py"]),
+            call.properties.Outputs["uri"],
+        ],
     )
     on_cluster = EMRStep(
         "OnCluster", "On a cluster", "", cluster_id=cluster, step_config=config, depends_on=[wait]
@@ -518,7 +525,6 @@ def services() -> str:
             FailStep("Stop", error_message=Join(on="", values=["status ", call.properties.Outputs["status"]]))
         ],
     )
-    assert ParallelismConfiguration
     return Pipeline(
         name="Services",
         parameters=[cluster, count],
@@ -607,7 +613,9 @@ def checks() -> str:
     )
     auto = AutoMLStep(
         "Auto",
-        step_args=automl.fit(inputs=AutoMLInput(dataset, target_attribute_name="rings", channel_type="training")),
+        step_args=automl.fit(
+            inputs=AutoMLInput(dataset, target_attribute_name="rings", channel_type="training")
+        ),
     )
     best = auto.get_best_auto_ml_model(ROLE, sagemaker_session=session)
     create = ModelStep("AutoModel", step_args=best.create(instance_type="ml.m5.large"))

@@ -17,7 +17,7 @@ from typing import Any, Literal, cast
 from stepbridge.errors import DefinitionError
 
 from .durations import parse_duration
-from .values import JSON, MISSING, Missing, Pointer, Value, did_you_mean, kind, pointer_text, shown
+from .values import JSON, MISSING, Missing, Pointer, Value, did_you_mean, kind, pointer_text, printable, shown
 
 VERSION = "2020-12-01"
 ParameterType = Literal["String", "Integer", "Float", "Boolean"]
@@ -367,4 +367,4 @@ def _optional_list(item: Mapping[str, JSON], key: str, pointer: Pointer) -> list
 
 
 def _error(message: str, pointer: Pointer) -> DefinitionError:
-    return DefinitionError(f"{message} (at {pointer_text(pointer)} of the pipeline definition).")
+    return DefinitionError(printable(f"{message} (at {pointer_text(pointer)} of the pipeline definition)."))

@@ -16,7 +16,7 @@ from stepbridge.errors import DefinitionError
 
 from .document import PipelineDefinition, Step
 from .references import references
-from .values import did_you_mean, shown
+from .values import did_you_mean, printable, shown
 
 EdgeKind = Literal["data", "depends-on", "branch", "property-file"]
 
@@ -81,9 +81,9 @@ class Graph:
         if len(order) < len(self.nodes):
             cycle = find_cycle(self.nodes, self._needs)
             if len(cycle) == 1:
-                raise DefinitionError(f'Step "{cycle[0]}" waits for itself.')
+                raise DefinitionError(f"Step {shown(cycle[0])} waits for itself.")
             raise DefinitionError(
-                "Steps wait for each other in a circle: " + " -> ".join((*cycle, cycle[0])) + ".",
+                "Steps wait for each other in a circle: " + printable(" -> ".join((*cycle, cycle[0]))) + ".",
                 "Remove one of their DependsOn entries or references.",
             )
         return order
@@ -101,7 +101,7 @@ def graph(definition: PipelineDefinition) -> Graph:
         for edge in _edges(step):
             if edge.source not in names:
                 raise DefinitionError(
-                    f'Step "{step.name}" refers to a step {shown(edge.source)} that does not exist.',
+                    f"Step {shown(step.name)} refers to a step {shown(edge.source)} that does not exist.",
                     did_you_mean(edge.source, names),
                 )
             edges[edge] = None

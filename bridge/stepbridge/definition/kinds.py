@@ -55,6 +55,7 @@ class StepKind:
     retryable: bool = False
     name_member: str = ""
     has_outputs: bool = False  # OutputParameters['x']
+    settled: bool = True  # False: there may be keys that we do not know
 
     @cached_property
     def keys(self) -> tuple[str, ...]:
@@ -74,9 +75,16 @@ _CHECK_FIELDS = (
 _CONSTRAINTS = (("CalculatedBaselineConstraints",), ("BaselineUsedForDriftCheckConstraints",))
 _STATISTICS = (("CalculatedBaselineStatistics",), ("BaselineUsedForDriftCheckStatistics",))
 
+# newer types: that they exist is all we know for sure, so whatever they hold is let pass
+_NEWER = (
+    *("EMRServerless", "ForEach", "Job", "Athena", "Cleanup", "HubContent", "BedrockCustomModel"),
+    *("BedrockCustomModelDeployment", "BedrockModelImport", "BedrockProvisionedModelThroughput"),
+)
+
 KINDS: dict[str, StepKind] = {
     kind.type: kind
     for kind in (
+        *(StepKind(name, required=(), cacheable=True, retryable=True, settled=False) for name in _NEWER),
         StepKind(
             "Training",
             "CreateTrainingJobRequest",
@@ -174,7 +182,6 @@ KINDS: dict[str, StepKind] = {
             cacheable=True,
             retryable=True,
         ),
-        StepKind("EMRServerless", cacheable=True, retryable=True),
         StepKind(
             "EndpointConfig",
             "CreateEndpointConfigInput",

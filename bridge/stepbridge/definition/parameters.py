@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from stepbridge.errors import ParameterError
 
 from .document import Parameter, PipelineDefinition
-from .values import MISSING, Value, did_you_mean, shown
+from .values import MISSING, Value, did_you_mean, printable, shown
 
 MAX_OVERRIDE = 1024  # botocore: String1024 of PipelineParameters[].Value
 
@@ -73,12 +73,12 @@ def _override(parameter: Parameter, value: Value) -> Value:
             # the service: 'string "" is too short (length: 0, required minimum: 1)', sagemaker-python-sdk
             # 4016
             raise ParameterError(
-                f'Parameter "{parameter.name}" is given an empty string, which the service refuses.',
+                f"Parameter {shown(parameter.name)} is given an empty string, which the service refuses.",
                 "Leave it out to use its default, or pass a placeholder that your script understands.",
             )
         if len(value) > MAX_OVERRIDE:
             raise ParameterError(
-                f'The value of parameter "{parameter.name}" has {len(value)} characters;'
+                f"The value of parameter {shown(parameter.name)} has {len(value)} characters;"
                 f" the service takes {MAX_OVERRIDE}.",
                 "Put long values into a file on S3 and pass its address.",
             )
@@ -90,13 +90,13 @@ def _checked(parameter: Parameter, value: Value, what: str) -> Value:
         converted = convert(parameter, value)
     except (ValueError, OverflowError):
         raise ParameterError(
-            f'The {what} {shown(value)} of parameter "{parameter.name}" is not of type {parameter.type}.',
+            f"The {what} {shown(value)} of parameter {shown(parameter.name)} is no {parameter.type}.",
             _EXAMPLES[parameter.type],
         ) from None
     if parameter.enum and converted not in parameter.enum:
         raise ParameterError(
-            f'The {what} {shown(value)} of parameter "{parameter.name}" is not one of its EnumValues.',
-            "Allowed: " + ", ".join(parameter.enum) + ".",
+            f"The {what} {shown(value)} of parameter {shown(parameter.name)} is not one of its EnumValues.",
+            "Allowed: " + printable(", ".join(parameter.enum)) + ".",
         )
     return converted
 
@@ -110,9 +110,11 @@ _EXAMPLES = {
 
 
 def _missing(names: list[str]) -> ParameterError:
-    listed = ", ".join(f'"{name}"' for name in names)
+    listed = ", ".join(shown(name) for name in names)
     plural = "s have no value and no defaults" if len(names) > 1 else " has no value and no default"
-    return ParameterError(f"Parameter{plural}: {listed}.", f"Give it at the start: {names[0]}=VALUE.")
+    return ParameterError(
+        f"Parameter{plural}: {listed}.", f"Give it at the start: {shown(names[0])[1:-1]}=VALUE."
+    )
 
 
 def _string(value: Value) -> str:

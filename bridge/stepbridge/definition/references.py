@@ -14,7 +14,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 from stepbridge.errors import DefinitionError
 
-from .values import JSON, Pointer, Value, did_you_mean, kind, pointer_text, shown
+from .values import JSON, Pointer, Value, did_you_mean, kind, pointer_text, printable, shown
 
 JOIN = "Std:Join"
 JSON_GET = "Std:JsonGet"
@@ -337,4 +337,4 @@ def _property_file(value: JSON, scope: Scope, pointer: Pointer) -> JSON:
 
 def _error(message: str, pointer: Pointer, hint: str = "") -> DefinitionError:
     place = f" (at {pointer_text(pointer)})" if pointer else ""
-    return DefinitionError(f"{message}{place}.", hint)
+    return DefinitionError(printable(f"{message}{place}."), hint)

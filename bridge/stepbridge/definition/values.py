@@ -51,6 +51,11 @@ def is_open(value: JSON) -> bool:
     return value is UNKNOWN or (isinstance(value, dict | list) and UNKNOWN in value)
 
 
+def templated(value: JSON) -> bool:
+    """Whether some other tool has yet to fill a string in: CloudFormation, Terraform, Jinja."""
+    return isinstance(value, str) and ("${" in value or "{{" in value or "<%" in value)
+
+
 def pointer_text(pointer: Pointer) -> str:
     """A pointer in the notation of RFC 6901, for messages: `/Steps/0/Name`; the root is `/`."""
     if not pointer:
@@ -88,6 +93,11 @@ def shown(value: JSON, limit: int = 60) -> str:
     return text if len(text) <= limit + 2 else text[:limit] + "…"
 
 
+def printable(text: str) -> str:
+    """`text` without lone surrogates, which JSON can escape but no terminal or socket can take."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def near(word: str, candidates: Iterable[str], count: int = 1) -> tuple[str, ...]:
     """The candidates that a typist of `word` may have meant, best first; empty when none is close."""
     import difflib  # 2 ms that only a mistake has to pay
@@ -109,8 +119,8 @@ def did_you_mean(word: str, candidates: Iterable[str]) -> str:
     known = list(candidates)
     close = near(word, known)
     if close:
-        return f'Did you mean "{close[0]}"?'
+        return f"Did you mean {shown(close[0])}?"
     if not known:
         return ""
-    listed = ", ".join(known[:8])
+    listed = printable(", ".join(known[:8]))
     return f"Known: {listed}{', …' if len(known) > 8 else '.'}"

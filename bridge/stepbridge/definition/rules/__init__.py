@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from stepbridge.definition.values import JSON, UNKNOWN, Pointer
+from stepbridge.definition.values import JSON, UNKNOWN, Pointer, printable
 
 from . import arguments, conditions, functions, jobs, parameters, policies, references, steps, structure
 from .findings import SEVERITIES, Edit, Finding, Fix, Report, Severity
@@ -136,7 +136,7 @@ def _finding(rule: Rule, report: Report) -> Finding:
     return Finding(
         code=rule.code,
         severity=report.severity or rule.severity,
-        message=message,
+        message=printable(message),
         pointer=report.pointer,
         at_key=report.at_key,
         fix=report.fix,

@@ -7,7 +7,7 @@ from typing import Any
 
 from stepbridge.definition.conditions import COMPARISONS, TYPES
 from stepbridge.definition.references import JOIN, parse_get
-from stepbridge.definition.values import JSON, UNKNOWN, kind, shown
+from stepbridge.definition.values import JSON, UNKNOWN, kind, shown, templated
 
 from .findings import Report, rename, replace
 from .model import ConditionSite, Pipeline, ReferenceSite, StepView
@@ -145,14 +145,20 @@ def _given(value: JSON) -> bool:
 )
 def comparable(pipeline: Pipeline, site: ConditionSite) -> Iterator[Report]:
     """The operands of a comparison are of the same type."""
-    raw = site.raw
-    if not isinstance(raw, dict) or raw.get("Type") not in COMPARISONS:
+    raw = _comparison(site)
+    if raw is None:
         return
     left, right = (_type(pipeline, raw.get(key)) for key in ("LeftValue", "RightValue"))
     if left is None or right is None or left == right or {left, right} == {"Integer", "Float"}:
         return
     message = f"{raw['Type']} compares a value of type {left} with one of type {right}."
     yield Report(message, (*site.pointer, "RightValue"))
+
+
+def _comparison(site: ConditionSite) -> dict[Any, JSON] | None:
+    raw = site.raw
+    type_ = raw.get("Type") if isinstance(raw, dict) else None
+    return raw if isinstance(type_, str) and type_ in COMPARISONS else None
 
 
 def _type(pipeline: Pipeline, value: JSON) -> str | None:
@@ -182,11 +188,11 @@ def _type(pipeline: Pipeline, value: JSON) -> str | None:
 )
 def constant_condition(pipeline: Pipeline, site: ConditionSite) -> Iterator[Report]:
     """A comparison of two constants always takes the same branch."""
-    raw = site.raw
-    if not isinstance(raw, dict) or raw.get("Type") not in COMPARISONS:
+    raw = _comparison(site)
+    if raw is None:
         return
     operands = [raw.get(key) for key in ("LeftValue", "RightValue")]
-    if all(isinstance(operand, str | int | float) and "${" not in str(operand) for operand in operands):
+    if all(isinstance(operand, str | int | float) and not templated(operand) for operand in operands):
         yield Report("Both sides are constants: the outcome is always the same.", site.pointer)
 
 

@@ -156,7 +156,10 @@ def _property_files(step: StepView) -> tuple[str, ...] | None:
         return ()
     if not isinstance(files, list) or UNKNOWN in files:
         return None
-    names = [item.get("PropertyFileName") if isinstance(item, dict) else None for item in files]
+    names = [
+        item.get("PropertyFileName", UNKNOWN if UNKNOWN in item else None) if isinstance(item, dict) else None
+        for item in files
+    ]
     return tuple(name for name in names if isinstance(name, str)) if UNKNOWN not in names else None
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from stepbridge.definition.references import JOIN
-from stepbridge.definition.values import JSON, UNKNOWN, Pointer, kind, shown
+from stepbridge.definition.values import JSON, UNKNOWN, Pointer, kind, shown, templated
 
 from .arguments import report_by_kind
 from .findings import Edit, Fix, Report, remove, replace
@@ -76,7 +76,7 @@ def _local_paths(step: StepView) -> Iterator[tuple[str, Pointer, str]]:
     ):
         for pointer, item in _objects(step, *keys):
             path = _known(item, part, "LocalPath")
-            if isinstance(path, str) and "${" not in path:
+            if isinstance(path, str) and not templated(path):
                 yield what, (*pointer, part, "LocalPath"), path
 
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Literal, TypeAlias
 
 from stepbridge.definition.document import BRANCHES, PARAMETER_TYPES
 from stepbridge.definition.kinds import KINDS, StepKind, needed, request_shape
 from stepbridge.definition.references import JOIN, JSON_GET, Reference, parse_get
 from stepbridge.definition.service import Shape
-from stepbridge.definition.values import JSON, UNKNOWN, Pointer, is_open, near
+from stepbridge.definition.values import JSON, UNKNOWN, Pointer, is_open, near, templated
 
 MAX_DEPTH = 60  # of any value; real definitions have half of that
 MAX_SUGGESTIONS = 200  # looking for near names costs a millisecond
@@ -138,13 +138,15 @@ class Pipeline:
         self.functions: list[FunctionSite] = []
         self.conditions: list[ConditionSite] = []
         self.mismatches: list[Mismatch] = []
+        self.hides_names = False  # some reference names what only another tool will know
         self.addresses: list[tuple[Pointer, str]] = []  # S3 addresses with something to say about them
         self.parameters_open = is_open(root) or is_open(self.document.get("Parameters"))
         self.steps_open = is_open(root) or is_open(self.document.get("Steps"))
         self._suggested: dict[tuple[str, int], tuple[str, ...]] = {}
         _Walk(self).pipeline()
-        self.parameters_open |= any(p.name is None and _hidden(p.raw, "Name") for p in self.parameters)
-        self.steps_open |= any(s.name is None and _hidden(s.raw, "Name") for s in self.steps)
+        self.parameters_open |= any(_hidden(p.raw, "Name") for p in self.parameters)
+        # a step of unknown type may be a Condition with steps of its own
+        self.steps_open |= any(_hidden(s.raw, "Name") or _hidden(s.raw, "Type") for s in self.steps)
 
     @cached_property
     def parameters_by_name(self) -> dict[str, ParameterView]:
@@ -179,7 +181,7 @@ class Pipeline:
     @cached_property
     def has_unknowns(self) -> bool:
         """Whether there is any UNKNOWN: then something may be used that nobody sees."""
-        return _has_unknown(self.root)
+        return self.hides_names or _has_unknown(self.root)
 
     def near(self, word: str, candidates: Any) -> tuple[str, ...]:
         """Up to three candidates close to `word`; remembers, and gives up after many mistakes."""
@@ -187,13 +189,20 @@ class Pipeline:
         key = (word, hash(known))
         found = self._suggested.get(key)
         if found is None:
-            found = near(word, known, 3) if len(self._suggested) < MAX_SUGGESTIONS else ()
+            found = _near(word, known) if len(self._suggested) < MAX_SUGGESTIONS else ()
             self._suggested[key] = found
         return found
 
 
+@lru_cache(maxsize=1024)
+def _near(word: str, known: tuple[str, ...]) -> tuple[str, ...]:
+    """A mistake stays for many keystrokes; finding what was meant may cost 15 ms."""
+    return near(word, known, 3)
+
+
 def _hidden(raw: dict[Any, JSON], key: str) -> bool:
-    return raw.get(key) is UNKNOWN or (key not in raw and UNKNOWN in raw)
+    value = raw.get(key)
+    return value is UNKNOWN or templated(value) or (value is None and UNKNOWN in raw)
 
 
 def _has_unknown(root: JSON) -> bool:
@@ -211,6 +220,7 @@ def _has_unknown(root: JSON) -> bool:
 
 
 _NESTED = (dict, list, str)
+_OTHER_SCOPES = ("ForEach.", "ChildOutput.")  # SDK v3: inside of a ForEach step
 _Rest: TypeAlias = Iterator[tuple[Any, JSON]]
 
 
@@ -298,6 +308,9 @@ class _Walk:
         if step.type == "Condition":
             self.condition_arguments(step, arguments, pointer, depth)
             return
+        if step.type == "ForEach":
+            self.for_each_arguments(step, arguments, pointer, depth)
+            return
         kind = step.kind
         shape = request_shape(_request(kind, arguments)) if kind is not None else None
         if shape is None:
@@ -315,6 +328,20 @@ class _Walk:
                 if depth < MAX_DEPTH:
                     self.one_step(item, (*pointer, key, index), (step, taken), depth + 1)
         if UNKNOWN in arguments or any(is_open(arguments.get(key)) for key, _ in BRANCHES):
+            self.into.steps_open = True
+        self.step = step
+
+    def for_each_arguments(
+        self, step: StepView, arguments: dict[Any, JSON], pointer: Pointer, depth: int
+    ) -> None:
+        """SDK v3: a step that runs the steps of its body once for each item."""
+        for key, value in arguments.items():
+            if key != "ForEachBody":
+                self.free(value, (*pointer, key))
+        for index, item in self.items(arguments.get("ForEachBody"), (*pointer, "ForEachBody")):
+            if depth < MAX_DEPTH:
+                self.one_step(item, (*pointer, "ForEachBody", index), (step, True), depth + 1)
+        if UNKNOWN in arguments or is_open(arguments.get("ForEachBody")):
             self.into.steps_open = True
         self.step = step
 
@@ -367,7 +394,10 @@ class _Walk:
     def reference(
         self, raw: dict[Any, JSON], text: JSON, pointer: Pointer, expected: str | None, file: bool = False
     ) -> None:
-        if text is UNKNOWN:
+        if text is UNKNOWN or templated(text):
+            self.into.hides_names = True
+            return
+        if isinstance(text, str) and text.startswith(_OTHER_SCOPES):
             return
         reference = parse_get(text) if isinstance(text, str) else None
         site = ReferenceSite(pointer, text, reference, expected, self.step, raw, file)
@@ -407,7 +437,7 @@ class _Walk:
             self.array(value, shape, pointer, depth)
         elif shape.scalar:
             self.scalar(value, shape, pointer)
-        elif not _templated(value):
+        elif not templated(value):
             self.mismatch("container", pointer, value, _container(shape), shape)
 
     def shaped_object(self, value: dict[Any, JSON], shape: Shape, pointer: Pointer, depth: int) -> None:
@@ -477,7 +507,7 @@ class _Walk:
         if isinstance(value, str):
             if shape.type in ("string", "timestamp", "blob", "any"):
                 self.text(value, shape, pointer)
-            elif not _templated(value):
+            elif not templated(value):
                 self.mismatch("type", pointer, value, _article(shape), shape)
         elif isinstance(value, bool):
             if shape.type not in ("boolean", "any"):
@@ -502,7 +532,7 @@ class _Walk:
 
     def text(self, value: str, shape: Shape, pointer: Pointer, at_key: bool = False) -> None:
         """A string against enum, length and pattern; strings that pass are remembered with the shape."""
-        if _templated(value):
+        if templated(value):
             return
         fault = text_fault(value, shape)
         if fault is not None:
@@ -553,11 +583,6 @@ def _request(kind: StepKind, arguments: dict[Any, JSON]) -> str:
     ):
         return "CreateAutoMLJobV2Request"
     return kind.request
-
-
-def _templated(value: JSON) -> bool:
-    """Whether some other tool has yet to fill the string in: CloudFormation, Terraform, Jinja."""
-    return isinstance(value, str) and ("${" in value or "{{" in value or "<%" in value)
 
 
 def _function_name(value: dict[Any, JSON]) -> str:

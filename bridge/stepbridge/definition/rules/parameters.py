@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from stepbridge.definition.document import PARAMETER_TYPES
-from stepbridge.definition.values import JSON, UNKNOWN, kind, shown
+from stepbridge.definition.values import JSON, UNKNOWN, kind, shown, templated
 
 from .findings import Report, remove, replace
 from .model import ParameterView, Pipeline
@@ -47,7 +47,7 @@ def parameter_name(pipeline: Pipeline, parameter: ParameterView) -> Iterator[Rep
         yield Report("The parameter has no Name.", pointer)
     elif not isinstance(name, str):
         yield Report(f"A parameter's Name must be a string, and is {kind(name)}.", (*pointer, "Name"))
-    elif not _NAME.fullmatch(name):
+    elif not _NAME.fullmatch(name) and not templated(name):
         yield Report(
             f"The parameter name {shown(name)} may hold letters, digits, - and _ only.", (*pointer, "Name")
         )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from stepbridge.definition.durations import parse_duration
-from stepbridge.definition.values import JSON, UNKNOWN, Pointer, kind, shown
+from stepbridge.definition.values import JSON, UNKNOWN, Pointer, kind, shown, templated
 
 from .findings import Report, insert, remove, replace
 from .model import Pipeline, StepView
@@ -86,7 +86,7 @@ def cache_expiry(pipeline: Pipeline, step: StepView, value: JSON, key: str) -> I
     pointer = (*step.pointer, key, "ExpireAfter")
     if not isinstance(expiry, str):
         yield Report(f"ExpireAfter is a string such as P30D, and this is {kind(expiry)}.", pointer)
-    elif parse_duration(expiry) is None and "${" not in expiry:
+    elif parse_duration(expiry) is None and not templated(expiry):
         meant = _duration_meant(expiry)
         yield Report(
             f"{shown(expiry)} is no ISO-8601 duration, such as P30D or PT1H.",
@@ -239,7 +239,8 @@ def retry_limits(pipeline: Pipeline, step: StepView, value: JSON, key: str) -> I
             fix = remove((*place, "ExpireAfterMin"), "Remove ExpireAfterMin")
             yield Report("The retry policy has both MaxAttempts and ExpireAfterMin.", place, fix=fix)
         elif not given and UNKNOWN not in policy:
-            fix = insert((*place, "MaxAttempts"), 3, "Limit to 3 attempts")
+            where = (*place, "MaxAttempts")
+            fix = (replace if "MaxAttempts" in policy else insert)(where, 3, "Limit to 3 attempts")
             yield Report("The retry policy has neither MaxAttempts nor ExpireAfterMin.", place, fix=fix)
 
 

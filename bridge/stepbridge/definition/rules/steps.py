@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from stepbridge.definition.graph import find_cycle
 from stepbridge.definition.kinds import KINDS
-from stepbridge.definition.values import JSON, UNKNOWN, Pointer, kind, shown
+from stepbridge.definition.values import JSON, UNKNOWN, Pointer, kind, shown, templated
 
 from .findings import Report, remove, replace
 from .model import Pipeline, StepView
@@ -29,7 +29,7 @@ def step_name(pipeline: Pipeline, step: StepView) -> Iterator[Report]:
     """A step's name is 1 to 64 letters, digits, `-` and `_`."""
     name = step.raw.get("Name")
     if isinstance(name, str):
-        if not _NAME.fullmatch(name):
+        if not _NAME.fullmatch(name) and not templated(name):
             legal = re.sub(r"[^A-Za-z0-9\-_]+", "-", name)[:64].strip("-")
             pointer = (*step.pointer, "Name")
             fixable = bool(legal) and legal not in pipeline.steps_by_name and not _referred(pipeline, name)
@@ -149,7 +149,7 @@ def required_step_key(pipeline: Pipeline, step: StepView) -> Iterator[Report]:
     if UNKNOWN in step.raw:
         return
     step_kind = step.kind
-    for key in ("Name", "Type", *(step_kind.required if step_kind is not None else ("Arguments",))):
+    for key in ("Name", "Type", *(step_kind.required if step_kind is not None else ())):
         if step.raw.get(key) is None:
             pointer = (*step.pointer, key) if key in step.raw else step.pointer
             yield Report(f"{step.label} has no {key}.", pointer)
@@ -195,7 +195,7 @@ def unknown_dependency(pipeline: Pipeline, step: StepView, value: JSON, key: str
             continue
         if not isinstance(name, str):
             yield Report(f"DependsOn holds names of steps; this is {kind(name)}.", pointer)
-        elif name not in pipeline.steps_by_name and not pipeline.steps_open:
+        elif name not in pipeline.steps_by_name and not pipeline.steps_open and not templated(name):
             close = pipeline.near(name, (other for other in pipeline.steps_by_name if other != step.name))
             yield Report(
                 f"There is no step {shown(name)}.",
@@ -288,6 +288,8 @@ def depends_on_branch(pipeline: Pipeline) -> Iterator[Report]:
         for need, pointer, how in needs(step):
             other = pipeline.steps_by_name.get(need)
             if other is None or other.branch is None or how == "branch" or need in told:
+                continue
+            if other.branch[0].type != "Condition":
                 continue
             inside = other.branches
             if own[: len(inside)] != inside:

@@ -13,7 +13,7 @@ from .model import Mismatch, Pipeline, StepView
 from .registry import rule
 
 MAX_TEXT = 1_048_576
-TOP_LEVEL = ("Version", "Metadata", "Parameters", "PipelineExperimentConfig", "Steps")
+TOP_LEVEL = ("Version", "Metadata", "Parameters", "PipelineExperimentConfig", "MlflowConfig", "Steps")
 _METADATA_KEY = re.compile(r"[A-Za-z0-9\-_]{1,128}")
 
 
@@ -83,7 +83,7 @@ def no_steps(pipeline: Pipeline) -> Iterator[Report]:
     source="S (additionalProperties), and what the SDK writes",
 )
 def unknown_top_level_key(pipeline: Pipeline) -> Iterator[Report]:
-    """The top level has Version, Metadata, Parameters, PipelineExperimentConfig and Steps, and no more."""
+    """The top level has Version, Metadata, Parameters, PipelineExperimentConfig, MlflowConfig and Steps."""
     for key in pipeline.document:
         if key is not UNKNOWN and key not in TOP_LEVEL:
             close = pipeline.near(key, TOP_LEVEL)
@@ -187,7 +187,7 @@ def wrong_container(pipeline: Pipeline, mismatch: Mismatch) -> Iterator[Report]:
 def unknown_step_key(pipeline: Pipeline, step: StepView) -> Iterator[Report]:
     """A step has the keys of its type and no others."""
     step_kind = step.kind
-    if step_kind is None:
+    if step_kind is None or not step_kind.settled:
         return
     known = step_kind.keys
     for key in step.raw:
