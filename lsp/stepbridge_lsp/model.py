@@ -208,6 +208,7 @@ class PropertyFile:
     path: Value | None = None
     object: SdkObject | None = None
     steps: list[Step] = field(default_factory=list)
+    mentions: list[Span] = field(default_factory=list)
 
 
 @dataclass(eq=False, slots=True)
@@ -246,6 +247,7 @@ class Step:
             bound.
         dependencies: explicit ones only; `data_dependencies` those from references in arguments.
         uses: the pipeline variables that its arguments hold, however deep (those of its branches are theirs).
+        mentions: where the program names the step's object, its assignment not counted.
         branch: (condition step, True for if_steps) where it lies in a branch.
         open_*: the list of that name may hold more than what is seen.
     """
@@ -273,6 +275,7 @@ class Step:
     cache: SdkObject | None = None
     uses: tuple[Use, ...] = ()
     data_dependencies: tuple[Step, ...] = ()
+    mentions: list[Span] = field(default_factory=list)
     variable: str | None = None
     raw: Any = None
     pointer: tuple[str | int, ...] = ()
@@ -369,6 +372,15 @@ class Misuse:
 
 
 @dataclass(frozen=True, slots=True)
+class MissingAttribute:
+    """An attribute that an object of the SDK does not have, read or called. `span` is its name."""
+
+    object: SdkObject
+    name: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class Import:
     """One imported name. `module` as written (dots of relative imports included); `name` None for `import
     x`.
@@ -456,6 +468,7 @@ class Model:
     misuses: tuple[Misuse, ...] = ()
     imports: tuple[Import, ...] = ()
     foreign_calls: tuple[ForeignCall, ...] = ()
+    missing_attributes: tuple[MissingAttribute, ...] = ()
     symbols: tuple[Symbol, ...] = ()
     dependencies: frozenset[str] = frozenset()
 

@@ -525,6 +525,7 @@ class Builder:
             misuses=tuple(self.found.misuses.values()),
             imports=tuple(item for item in self.found.imports if item.span.document == main),
             foreign_calls=tuple(self.found.foreign_calls),
+            missing_attributes=tuple(self.found.missing_attributes),
             dependencies=frozenset(self.run.dependencies),
         )
         model.symbols = tuple(symbols.collect(model, self.found))
@@ -552,12 +553,18 @@ class Builder:
                     yield source
 
     def _fill_parameter_uses(self, pipelines: list[Pipeline]) -> None:
-        """References to a parameter, those in a pipeline's own list not counted."""
+        """References to parameters (those in a pipeline's own list not counted), steps and property files."""
         listed = {span for pipeline in pipelines for span in pipeline.parameter_spans}
         for reference in self.found.references:
-            parameter = self.parameters.get(id(reference.value))
-            if parameter is not None and reference.span not in listed:
-                parameter.uses.append(reference.span)
+            made = reference.value
+            if made.kind == "parameter":
+                parameter = self.parameters.get(id(made))
+                if parameter is not None and reference.span not in listed:
+                    parameter.uses.append(reference.span)
+            elif (step := self.steps.get(id(made))) is not None:
+                step.mentions.append(reference.span)
+            elif (file := self.files.get(id(made))) is not None:
+                file.mentions.append(reference.span)
 
 
 def _or_none(value: Value | None) -> Value | None:

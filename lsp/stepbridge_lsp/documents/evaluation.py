@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stepbridge_lsp.catalog import MAJORS, Catalog, Major, catalog
-from stepbridge_lsp.model import ForeignCall, Import, Misuse, MisuseKind
+from stepbridge_lsp.model import ForeignCall, Import, MissingAttribute, Misuse, MisuseKind
 from stepbridge_lsp.positions import Span
 from stepbridge_lsp.values import (
     UNKNOWN,
@@ -68,6 +68,8 @@ class Findings:
     imports: list[Import] = field(default_factory=list)
     foreign_calls: list[ForeignCall] = field(default_factory=list)
     scopes: list[Scope] = field(default_factory=list)
+    defaults_read: dict[Span, ParameterVariable] = field(default_factory=dict)  # `parameter.default_value`
+    missing_attributes: list[MissingAttribute] = field(default_factory=list)
     exhausted: bool = False
 
 

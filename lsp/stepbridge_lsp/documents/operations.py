@@ -10,6 +10,7 @@ import posixpath
 from typing import TYPE_CHECKING, Any
 
 from stepbridge_lsp.catalog import SdkClass
+from stepbridge_lsp.model import MissingAttribute
 from stepbridge_lsp.values import (
     UNKNOWN,
     Argument,
@@ -353,6 +354,9 @@ def _of_object(run: Evaluation, value: SdkObject, node: s.Attribute) -> Value:
         if given is not None:
             return given.value
         return _default(run, value, node)
+    if node.name not in value.cls.attributes and not node.name.startswith("_"):
+        place = run.place(node.name_start, node.name_end)
+        run.found.missing_attributes.append(MissingAttribute(value, node.name, place))
     return UNKNOWN
 
 
@@ -375,6 +379,8 @@ def _of_run_args(value: SdkObject, node: s.Attribute) -> Value:
 def _of_parameter(run: Evaluation, value: ParameterVariable, node: s.Attribute) -> Value:
     if node.name == "to_string":
         return MethodValue(value, node.name)
+    if node.name == "default_value":
+        run.found.defaults_read[run.span(node)] = value
     if node.name in ("name", "default_value", "enum_values"):
         return value.object.call.value(node.name) or Const(None)
     return _of_variable(run, value, node)

@@ -1,0 +1,78 @@
+"""Rules on pipeline documents and the one function that runs them.
+
+`diagnose` takes any document and gives findings with places in its text, settings and comments applied.
+Rules on definitions live in `stepbridge.definition.rules`; those here are what only a program can break.
+"""
+
+from __future__ import annotations
+
+from stepbridge_lsp.documents.python import PythonDocument
+
+from . import files, parameters, pipelines, properties, variables
+from .context import Context
+from .findings import SEVERITIES, Finding, Fix, Report, Severity, TextEdit
+from .registry import REGISTRY, Rule
+from .selection import Selection, load_selection, silence_of
+
+__all__ = [
+    "REGISTRY",
+    "SEVERITIES",
+    "Finding",
+    "Fix",
+    "Rule",
+    "Selection",
+    "Severity",
+    "TextEdit",
+    "diagnose",
+    "load_selection",
+]
+
+_MODULES = (files, parameters, pipelines, properties, variables)
+
+
+def diagnose(document: PythonDocument, selection: Selection | None = None) -> list[Finding]:
+    """The findings on a document, in the order of their places."""
+    selection = selection or Selection()
+    codes = selection.for_file(document.key)
+    found = list(_program_findings(document, codes, selection))
+    silence = silence_of(document.source)
+    if silence.file or silence.lines:
+        lines = document.lines
+        found = [
+            finding
+            for finding in found
+            if not silence.covers(
+                finding.code, lines.line_of(finding.span.start), lines.line_of(finding.span.end)
+            )
+        ]
+    return sorted(found, key=lambda finding: (finding.span.start, finding.span.end, finding.code))
+
+
+def _program_findings(document: PythonDocument, codes: frozenset[str], selection: Selection) -> list[Finding]:
+    context = Context(document)
+    found: dict[tuple[str, int, int, str], Finding] = {}
+    for code, rule in REGISTRY.items():
+        if code not in codes:
+            continue
+        for report in rule.check(context):
+            if not context.own(report.span):
+                continue
+            key = (code, report.span.start, report.span.end, report.message)
+            if key not in found:
+                found[key] = _finding(rule, report, selection)
+    return list(found.values())
+
+
+def _finding(rule: Rule, report: Report, selection: Selection) -> Finding:
+    severity = report.severity or rule.severity
+    return Finding(
+        rule.code,
+        selection.level(rule.code, severity),
+        report.message,
+        report.span,
+        report.fixes,
+        report.suggestions,
+        report.related,
+        report.unnecessary,
+        report.deprecated,
+    )
