@@ -1,9 +1,10 @@
-"""Gives SDK v2's local mode back to the endpoint: `LocalSession`, `LocalPipelineSession`, type "local".
+"""Gives the SDK's local mode back to the endpoint: `LocalSession`, `LocalPipelineSession`, type "local".
 
 There the SDK keeps pipelines and jobs in a dictionary and runs them itself. Here a local session holds a
 client that passes everything on to the endpoint. The session stays what it is for the rest of the SDK
 (`isinstance`, `local_mode`), so that `local_code` and `file://` places work; those reach the service as
 absolute `file://` URIs. Rules of the SDK's own executor (no checkpoints, spot, parallelism) do not apply.
+SDK v3 has the same classes at other places.
 """
 
 import json
@@ -15,11 +16,18 @@ _SCHEME = "file://"
 
 
 def install(role):
-    after_import("sagemaker.local.local_session", _redirect_sessions)
-    after_import("sagemaker.workflow.pipeline", lambda module: _redirect_pipelines(module, role))
-    after_import("sagemaker.workflow.pipeline", _list_steps_in_both_shapes)
-    after_import("sagemaker.processing", _keep_files_of_processors)
+    def redirect_pipelines(module):
+        _redirect_pipelines(module, role)
+        _list_steps_in_both_shapes(module)
+
+    for name in ("sagemaker.local.local_session", "sagemaker.core.local.local_session"):
+        after_import(name, _redirect_sessions)
+    for name in ("sagemaker.workflow.pipeline", "sagemaker.mlops.workflow.pipeline"):
+        after_import(name, redirect_pipelines)
+    for name in ("sagemaker.processing", "sagemaker.core.processing"):
+        after_import(name, _keep_files_of_processors)
     after_import("sagemaker.estimator", _allow_checkpoints)
+    after_import("sagemaker.mlops.local.local_pipeline_session", _redirect_session_calls)
 
 
 def absolute_uri(uri):
@@ -127,15 +135,17 @@ def _redirect_pipelines(module, role):
                 raise
         return client.update_pipeline(**request)
 
-    def create_here(self, role_arn=None, description=None, tags=None, parallelism_config=None):
-        if _is_local(self):
-            return put(self, role_arn, description, parallelism_config)
-        return create(self, role_arn, description, tags, parallelism_config)
+    def create_local(self, role_arn=None, description=None, tags=None, parallelism_config=None, **others):
+        return put(self, role_arn, description, parallelism_config)
 
-    def update_here(self, role_arn=None, description=None, parallelism_config=None):
-        if _is_local(self):
-            return put(self, role_arn, description, parallelism_config)
-        return update(self, role_arn, description, parallelism_config)
+    def update_local(self, role_arn=None, description=None, parallelism_config=None, **others):
+        return put(self, role_arn, description, parallelism_config)
+
+    def create_here(self, *arguments, **named):
+        return (create_local if _is_local(self) else create)(self, *arguments, **named)
+
+    def update_here(self, *arguments, **named):
+        return (update_local if _is_local(self) else update)(self, *arguments, **named)
 
     def start_here(self, *arguments, **named):
         if not _is_local(self):
@@ -158,7 +168,7 @@ def _redirect_pipelines(module, role):
 def _list_steps_in_both_shapes(module):
     """The SDK's own executor answers with a dict, as the documentation's example expects; the service's
     execution with a list. Each takes the other's way of asking, so that one program runs on both sessions."""
-    execution = module._PipelineExecution
+    execution = getattr(module, "_PipelineExecution", None) or module.PipelineExecution
     list_steps = execution.list_steps
 
     def list_steps_either_way(self, *arguments, **named):
@@ -175,6 +185,23 @@ class _Steps(list):
         return self if key == "PipelineExecutionSteps" else default
 
 
+def _redirect_session_calls(module):
+    """v3's `sagemaker.mlops.local.LocalPipelineSession` keeps pipelines itself."""
+    session = module.LocalPipelineSession
+
+    def create_pipeline(self, pipeline, pipeline_description=None, **named):
+        return pipeline.create(description=pipeline_description)
+
+    def at_endpoint(name):
+        return lambda self, PipelineName, **named: getattr(self.sagemaker_client, name)(
+            PipelineName=PipelineName, **named
+        )
+
+    session.create_pipeline = session.update_pipeline = create_pipeline
+    for name in ("describe_pipeline", "delete_pipeline", "start_pipeline_execution"):
+        setattr(session, name, at_endpoint(name))
+
+
 def _is_local(holder):
     return getattr(holder.sagemaker_session, "local_mode", False) is True
 
@@ -189,7 +216,7 @@ def _keep_files_of_processors(module):
             return inputs_of(self, inputs, *rest, **named)
 
     def outputs_staying(self, outputs=None, *rest, **named):
-        with _Hidden(self, outputs, "output", lambda item: item, "destination"):
+        with _Hidden(self, outputs, "output", lambda item: item, "destination"):  # v3 keeps them itself
             return outputs_of(self, outputs, *rest, **named)
 
     processor._normalize_inputs, processor._normalize_outputs = inputs_staying, outputs_staying

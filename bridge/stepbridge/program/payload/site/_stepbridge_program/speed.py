@@ -16,6 +16,7 @@ def install():
     after_import("botocore.loaders", _share_service_models)
     for package in ("sagemaker", "sagemaker.core"):
         after_import(package + ".config.config", _check_configuration_only)
+        after_import(package + ".config.config_manager", _check_configuration_only)
     after_import("sagemaker.session", _defer_jumpstart_session)
     for name in ("sagemaker_core.main.shapes", "sagemaker.core.shapes.shapes"):
         around_import(name, _DeferredModels)

@@ -12,7 +12,7 @@ import sys
 
 from . import places
 
-_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+_NOT_READING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | getattr(os, "O_DIRECTORY", 0)
 _SKIPPED = ("/.git/", "/__pycache__/", "/.stepbridge/", "/node_modules/", "/.venv/", "/.ipynb_checkpoints/")
 
 
@@ -34,26 +34,31 @@ class Record:
         atexit.register(self.write)
 
     def _audit(self, event, arguments):
-        if event == "open":
-            path, mode, flags = arguments
-            writes = any(letter in mode for letter in "wax+") if mode else (flags or 0) & _WRITING
-            if not writes:
-                self._note(self.read, path)
-        elif event in ("os.listdir", "os.scandir"):
-            self._note(self.listed, os.curdir if arguments[0] is None else arguments[0])
+        if event == "open" or event in ("os.listdir", "os.scandir"):
+            try:
+                self._note_event(event, arguments)
+            except Exception:  # a hook that raises would fail the program's own call
+                return
+
+    def _note_event(self, event, arguments):
+        path = os.curdir if arguments[0] is None else arguments[0]
+        if isinstance(path, int):
+            return
+        if event != "open":
+            self._note(self.listed, path)
+            return
+        mode, flags = arguments[1], arguments[2] or 0
+        if not mode and not os.path.isabs(path):
+            return  # `os.open` may mean a path in the folder of a descriptor
+        if not (any(letter in mode for letter in "wax+") if mode else flags & _NOT_READING):
+            self._note(self.read, path)
 
     def _note(self, notes, path):
-        try:
-            if isinstance(path, int):
-                return
-            path = os.path.abspath(os.fsdecode(path))
-            if not os.path.join(path, "").startswith(self._prefix) or self._skipped(path):
-                return
-            who = places.actor(sys._getframe(2))
+        path = os.path.abspath(os.fsdecode(path))
+        if os.path.join(path, "").startswith(self._prefix) and not self._skipped(path):
+            who = places.actor(sys._getframe(3))
             if who != places.IMPORT:
                 notes.setdefault(path, set()).add("sdk" if who == places.SDK else "program")
-        except Exception:  # an audit hook that raises would fail the program's own call
-            return
 
     def _skipped(self, path):
         inside = "/" + path[len(self._prefix) :].replace(os.sep, "/") + "/"
