@@ -35,7 +35,7 @@ AUTOMATIC: frozenset[tuple[str, str]] = frozenset(
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class StepKind:
     """One type of step.
 

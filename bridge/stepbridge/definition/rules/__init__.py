@@ -8,7 +8,7 @@ every rule with its words, for the guide.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -86,47 +86,58 @@ def check_document(
         duplicates: `id` of an object in `document` -> keys that its text has twice, where the reader knows.
     """
     plan = _plan(None if codes is None else frozenset(codes))
-    found: list[Finding] = []
+    run = _Run(plan)
     try:
-        pipeline = Pipeline(document, duplicates)
-        for finding in _run(plan, pipeline):
-            found.append(finding)
-            if len(found) >= MAX_FINDINGS:
-                break
+        run.over(Pipeline(document, duplicates))
+    except _EnoughError:
+        pass
     except RecursionError:
-        found.extend(_not_json(plan, "It is nested too deeply.", None))
-    return sorted(found, key=_place)
+        run.found.extend(_not_json(plan, "It is nested too deeply.", None))
+    return sorted(run.found, key=_place)
 
 
-def _run(plan: Plan, pipeline: Pipeline) -> Iterator[Finding]:
-    yield from _apply(plan.rules("document"), pipeline)
-    if pipeline.duplicates:
-        for pointer, key in _duplicates(pipeline):
-            yield from _apply(plan.rules("duplicate"), pipeline, pointer, key)
-    for parameter in pipeline.parameters:
-        yield from _apply(plan.rules("parameter"), pipeline, parameter)
-    for step in pipeline.steps:
-        yield from _apply(plan.rules("step", step.type), pipeline, step)
-        for key in plan.keys:
-            value = step.raw.get(key)
-            if value is not None and value is not UNKNOWN:
-                yield from _apply(plan.rules("key:" + key, step.type), pipeline, step, value, key)
-    for reference in pipeline.references:
-        kind = reference.reference.kind if reference.reference is not None else "malformed"
-        yield from _apply(plan.rules("reference:" + kind), pipeline, reference)
-    for function in pipeline.functions:
-        name = function.name if function.name in functions.FUNCTIONS else ""
-        yield from _apply(plan.rules("function:" + name), pipeline, function)
-    for condition in pipeline.conditions:
-        yield from _apply(plan.rules("condition"), pipeline, condition)
-    for mismatch in pipeline.mismatches:
-        yield from _apply(plan.rules("mismatch:" + arguments.code_of(mismatch)), pipeline, mismatch)
+class _EnoughError(Exception):
+    """There are as many findings as anyone will read."""
 
 
-def _apply(rules: Iterable[Rule], *sites: Any) -> Iterator[Finding]:
-    for rule in rules:
-        for report in rule.check(*sites):
-            yield _finding(rule, report)
+class _Run:
+    """One run of a plan over one pipeline."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.found: list[Finding] = []
+
+    def over(self, pipeline: Pipeline) -> None:
+        self.apply("document", None, pipeline)
+        for pointer, key in _duplicates(pipeline) if pipeline.duplicates else ():
+            self.apply("duplicate", None, pipeline, pointer, key)
+        for parameter in pipeline.parameters:
+            self.apply("parameter", None, pipeline, parameter)
+        for step in pipeline.steps:
+            self.apply("step", step.type, pipeline, step)
+            for key in self.plan.keys:
+                value = step.raw.get(key)
+                if value is not None and value is not UNKNOWN:
+                    self.apply("key:" + key, step.type, pipeline, step, value, key)
+        for reference in pipeline.references:
+            kind = reference.reference.kind if reference.reference is not None else "malformed"
+            self.apply("reference:" + kind, None, pipeline, reference)
+        for function in pipeline.functions:
+            name = function.name if function.name in functions.FUNCTIONS else ""
+            self.apply("function:" + name, None, pipeline, function)
+        for condition in pipeline.conditions:
+            self.apply("condition", None, pipeline, condition)
+        for mismatch in pipeline.mismatches:
+            step_type = mismatch.step.type if mismatch.step is not None else None
+            self.apply("mismatch:" + arguments.code_of(mismatch), step_type, pipeline, mismatch)
+
+    def apply(self, on: str, step_type: str | None, *sites: Any) -> None:
+        """Run the rules that look at `on`; raises _EnoughError when there is enough to read."""
+        for rule in self.plan.rules(on, step_type):
+            for report in rule.check(*sites):
+                self.found.append(_finding(rule, report))
+                if len(self.found) >= MAX_FINDINGS:
+                    raise _EnoughError
 
 
 def _finding(rule: Rule, report: Report) -> Finding:

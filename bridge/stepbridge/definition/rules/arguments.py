@@ -389,7 +389,7 @@ def processing_environment(pipeline: Pipeline, mismatch: Mismatch) -> Iterator[R
     "error",
     "Model package group",
     on=("mismatch:J146", "step"),
-    types=None,
+    types=("RegisterModel",),
     example='{"Type": "RegisterModel", "Arguments": {"ModelPackageGroupName": "my_group"}}',
     source="B: EntityName, ArnOrName",
 )
@@ -403,7 +403,7 @@ def model_package_group(pipeline: Pipeline, site: Mismatch | StepView) -> Iterat
             severity=severity,
             fix=_legal_group(site.value, site.pointer),
         )
-    elif site.type == "RegisterModel" and isinstance(site.raw.get("Arguments"), dict):
+    elif isinstance(site.raw.get("Arguments"), dict):
         arguments = site.arguments
         named = any(arguments.get(key) is not None for key in ("ModelPackageGroupName", "ModelPackageName"))
         if not named and all(isinstance(key, str) for key in arguments):

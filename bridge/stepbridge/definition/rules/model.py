@@ -432,7 +432,11 @@ class _Walk:
         if value is None or value is UNKNOWN:
             return  # the SDK writes null for "not given"
         if isinstance(value, dict):
-            self.shaped_object(value, shape, pointer, depth)
+            plain = len(value) != 1 and "Get" not in value and JOIN not in value and JSON_GET not in value
+            if plain and shape.type == "structure" and depth <= MAX_DEPTH:
+                self.structure(value, shape, pointer, depth)
+            else:
+                self.shaped_object(value, shape, pointer, depth)
         elif isinstance(value, list) and shape.type == "list":
             self.array(value, shape, pointer, depth)
         elif shape.scalar:

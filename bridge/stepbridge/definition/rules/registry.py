@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import TypeAlias
 
 from .findings import Report, Severity
 
@@ -83,14 +83,11 @@ def rule(
     return register
 
 
-ANY: Literal["*"] = "*"
-
-
 class Plan:
     """The rules to run, sorted by what they look at."""
 
     def __init__(self, codes: frozenset[str] | None) -> None:
-        self._rules: dict[On, dict[str, tuple[Rule, ...]]] = {}
+        self._rules: dict[tuple[On, str | None], tuple[Rule, ...]] = {}
         self._by_hook: dict[On, list[Rule]] = {}
         for entry in REGISTRY.values():
             if entry.code in codes if codes is not None else entry.default:
@@ -98,13 +95,14 @@ class Plan:
                     self._by_hook.setdefault(on, []).append(entry)
         self.keys = tuple(on.removeprefix("key:") for on in self._by_hook if on.startswith("key:"))
 
-    def rules(self, on: On, step_type: Any = ANY) -> tuple[Rule, ...]:
-        """The rules that look at `on`, for a step of that type."""
-        by_type = self._rules.setdefault(on, {})
-        key = step_type if isinstance(step_type, str) else ANY
-        found = by_type.get(key)
-        if found is None:
-            found = tuple(r for r in self._by_hook.get(on, ()) if r.types is None or key in r.types)
-            if len(by_type) < 64:  # step types come from the document: do not remember endless typos
-                by_type[key] = found
+    def rules(self, on: On, step_type: str | None = None) -> tuple[Rule, ...]:
+        """The rules that look at `on`, for a step of that type (None: no step, or one of unknown type)."""
+        try:
+            return self._rules[on, step_type]
+        except KeyError:
+            pass
+        hooked = self._by_hook.get(on, ())
+        found = tuple(rule for rule in hooked if rule.types is None or step_type in rule.types)
+        if len(self._rules) < 4096:  # step types come from the document: do not remember endless typos
+            self._rules[on, step_type] = found
         return found
