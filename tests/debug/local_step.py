@@ -44,13 +44,14 @@ class LocalStep:
         self._extra = environment or {}
         self._python_path = python_path
         self._runtime = tempfile.TemporaryDirectory(prefix="sb-")
+        self.runtime = Path(self._runtime.name)
         self._changed = asyncio.Condition()
         self._cache = cache
         self.debugger = StepDebugger(
             plan,
             script=script or ScriptTarget(files=("script.py",), prefixes=(str(cwd),)),
             mappings=mappings,
-            runtime=Path(self._runtime.name),
+            runtime=self.runtime,
             debugpy=cache,
             on_state=self._on_state,
         )

@@ -29,6 +29,10 @@ class DapError(AssertionError):
     """The other side broke the protocol, or said no."""
 
 
+class Refusal(Exception):
+    """Raised by what `answer` was given: the answer is no."""
+
+
 class RequestFailed(DapError):
     """A response with success false."""
 
@@ -106,7 +110,7 @@ class DapClient:
         return await asyncio.wait_for(self.begin(command, arguments), TIMEOUT)
 
     def answer(self, command: str, how: Callable[[JSON], JSON]) -> None:
-        """Answer reverse requests of that name with the body `how(arguments)`."""
+        """Answer reverse requests of that name with the body `how(arguments)`; no where it raises Refusal."""
         self._answers[command] = how
 
     async def event(self, name: str, where: Callable[[JSON], bool] = lambda body: True) -> JSON:
@@ -198,7 +202,8 @@ class DapClient:
         """{name: value as shown} of the frame's first scope."""
         scopes = (await self.request("scopes", {"frameId": frame}))["scopes"]
         shown = await self.request("variables", {"variablesReference": scopes[0]["variablesReference"]})
-        return {variable["name"]: variable["value"] for variable in shown["variables"]}
+        groups = ("special variables", "function variables", "class variables")  # debugpy's folded rows
+        return {v["name"]: v["value"] for v in shown["variables"] if v["name"] not in groups}
 
     async def evaluate(self, expression: str, frame: int) -> str:
         answer = await self.request(
@@ -281,9 +286,13 @@ class DapClient:
             how = self._answers.get(message["command"])
             if how is None:
                 raise DapError(f"a request that no one expects: {message}")
-            body = how(message.get("arguments", {}))
             answer = {"type": "response", "request_seq": message["seq"], "command": message["command"]}
-            self.send({**answer, "success": True, "body": body})
+            try:
+                body = how(message.get("arguments", {}))
+            except Refusal as refusal:
+                self.send({**answer, "success": False, "message": str(refusal)})
+            else:
+                self.send({**answer, "success": True, "body": body})
 
     def _check(self) -> None:
         if self._broken is not None:

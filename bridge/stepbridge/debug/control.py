@@ -185,8 +185,10 @@ class ControlServer:
             line.process = replace(line.process, **changes)  # type: ignore[arg-type]
             self._notify(line.process)
 
-    async def tunnel(self, pid: int) -> DebugStream:
+    async def tunnel(self, pid: int, *, more: bool = False) -> DebugStream:
         """A fresh connection to the debugpy of a process; waits until its adapter offers one.
+
+        more: beside the one that the process' editor has, for one of its sub-processes.
 
         Raises:
             DebugError: there is no such process, or it ended meanwhile.
@@ -200,7 +202,7 @@ class ControlServer:
             reader, writer = offered
             if reader.at_eof():
                 continue  # its adapter is gone
-            writer.write(b"go\n")
+            writer.write(b"more\n" if more else b"go\n")
             return DebugStream(reader, writer)
         raise DebugError(f"Process {pid} of the step has ended.")
 
@@ -293,7 +295,7 @@ class ControlServer:
             if self._lines.get(hello.pid) is line:
                 del self._lines[hello.pid]
             self._drop_tunnels(line)
-            self._wake()
+            self.wake()
 
     def _heard(self, line: _Line, message: _Message) -> None:
         state = message.kind
@@ -315,10 +317,11 @@ class ControlServer:
         line.tunnels.put_nowait(None)
 
     def _notify(self, process: DebuggedProcess) -> None:
-        self._wake()
+        self.wake()
         self._on_change(process)
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Have everybody in `changed` look again."""
         for waiter in tuple(self._waiters):
             if not waiter.done():
                 waiter.set_result(None)

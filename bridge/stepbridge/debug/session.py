@@ -209,7 +209,7 @@ class StepDebugger:
     async def connect_more(self, pid: int) -> DebugStream:
         """One more stream to an adapter that an editor holds, for sub-processes that debugpy announced."""
         self._process(pid)
-        return await self._live().tunnel(pid)
+        return await self._live().tunnel(pid, more=True)
 
     async def release(self, pid: int | None = None) -> None:
         """Let processes that wait or crashed (all, or that one) go on."""
@@ -249,6 +249,7 @@ class StepDebugger:
             if self._process(pid).state == "attached":
                 self._server.update(pid, state="detached")
             self._server.tell(pid, "untrace")
+        self._server.wake()
 
     def _changed(self, process: DebuggedProcess) -> None:
         if process.state != "started":

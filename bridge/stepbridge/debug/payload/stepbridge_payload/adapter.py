@@ -9,6 +9,7 @@ import os
 import sys
 import threading
 
+_FREE_SECONDS = 5.0
 _CONNECT_SECONDS = 60.0  # a debuggee that failed meanwhile never comes
 
 
@@ -28,16 +29,18 @@ def main(folder, pipe):
     import debugpy  # noqa: F401
 
     from debugpy.adapter import clients, servers, sessions
+    from debugpy.common import log
 
     if os.fork() != 0:
         os._exit(0)
     os.chdir("/")
+    log.to_file(prefix="debugpy.adapter")  # only where DEBUGPY_LOG_DIR says so
     servers.access_token = token
     clients.listener = _NoListener()
     port = servers.serve("127.0.0.1")[1]
     os.write(pipe, b"%d\n" % port)
     os.close(pipe)
-    thread = threading.Thread(target=_take_editors, args=(clients.Client, control, int(debuggee)))
+    thread = threading.Thread(target=_take_editors, args=(clients.Client, sessions, control, int(debuggee)))
     thread.daemon = True
     thread.start()
     deadline = threading.Timer(_CONNECT_SECONDS, servers.dont_wait_for_first_connection)
@@ -47,8 +50,9 @@ def main(folder, pipe):
     sessions.wait_until_ended()
 
 
-def _take_editors(client, address, debuggee):
-    """One connection in store at any time, until the bridge is gone."""
+def _take_editors(client, sessions, address, debuggee):
+    """One connection in store at any time, until the bridge is gone. "go" is an editor for the debuggee,
+    "more" one for a sub-process of it."""
     while True:
         connection = _connect(address, debuggee)
         word = b""
@@ -57,7 +61,18 @@ def _take_editors(client, address, debuggee):
             if not byte:
                 return
             word += byte
+        if word == b"go\n":
+            _until_free(sessions.get(debuggee))
         client(connection)
+
+
+def _until_free(session):
+    """The editor before may have gone a moment ago: attaching before debugpy has noticed fails, or hangs."""
+    if session is not None:
+        session.wait_for(
+            lambda: not any(part and part.is_connected for part in (session.client, session.server)),
+            timeout=_FREE_SECONDS,
+        )
 
 
 def _connect(address, debuggee):

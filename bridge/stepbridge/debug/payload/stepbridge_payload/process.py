@@ -115,7 +115,7 @@ class Process:
         try:
             if word == "attach":
                 self._attach()
-            elif word == "untrace" and self.debugger is not None:
+            elif word == "untrace" and self.debugger is not None and self.hold is None:
                 self.debugger.untrace()
             elif word in ("release", "") and self.hold is not None:
                 self.hold.end("the bridge is gone" if not word else "released")
