@@ -88,8 +88,9 @@ class Connection:
     def respond(self, request: Request, body: Any = None) -> None:
         self._send(Response(self._next(), request.seq, True, request.command, body=body))
 
-    def refuse(self, request: Request, message: str, *, show: bool = False) -> None:
-        body = _error(message, show=show)
+    def refuse(self, request: Request, message: str, *, show: bool = False, kind: str = "") -> None:
+        """`kind`: the error's class, for a client that offers something to do about it."""
+        body = _error(message, show=show, kind=kind)
         first_line = message.partition("\n")[0]
         response = Response(self._next(), request.seq, False, request.command, message=first_line, body=body)
         self._send(response)
@@ -145,8 +146,9 @@ class Connection:
         self.forward(encode(message))
 
 
-def _error(message: str, *, show: bool) -> dict[str, Any]:
-    return {"error": {"id": 1, "format": message.replace("{", "(").replace("}", ")"), "showUser": show}}
+def _error(message: str, *, show: bool, kind: str = "") -> dict[str, Any]:
+    error = {"id": 1, "format": message.replace("{", "(").replace("}", ")"), "showUser": show}
+    return {"error": error | ({"variables": {"kind": kind}} if kind else {})}
 
 
 Handler = Callable[[Request], Awaitable[Any]]
@@ -188,7 +190,7 @@ class Dispatcher:
         except ArgumentsError as error:
             connection.refuse(request, f"{request.command}: {error}")
         except StepBridgeError as error:
-            connection.refuse(request, str(error), show=True)
+            connection.refuse(request, str(error), show=True, kind=type(error).__name__)
         except asyncio.CancelledError:
             connection.refuse(request, "cancelled")
         except Exception as error:
