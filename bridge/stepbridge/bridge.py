@@ -13,8 +13,9 @@ import itertools
 import os
 import secrets
 import sys
+import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -38,10 +39,11 @@ from .execution.job_runner import JobRunner, JobServices
 from .execution.journal import ExecutionRecord, Journal, PipelineRecord
 from .jobs.registry import ecr_login
 from .program import calls as program_calls
-from .program.calls import PipelineDeclaration, PipelineStart
+from .program.calls import Call, PipelineDeclaration, PipelineStart
 from .program.compile_cache import CompileCache, CompileKey
 from .program.interpreter import find_interpreter
 from .program.matching import match
+from .program.observation import Observation, read_observations
 from .program.provenance import Provenance
 from .program.runner import Endpoint as ProgramEndpoint
 from .program.runner import ProgramResult, run_program
@@ -52,7 +54,7 @@ from .service.endpoint import Endpoint
 from .service.records import Records
 from .service.registry import ModelRegistry
 from .service.sagemaker import SageMakerApi
-from .settings import Workspace
+from .settings import Workspace, longest_match
 from .storage.objects import ObjectStore
 from .storage.ownership import Owner
 
@@ -92,12 +94,15 @@ class RunRequest:
 class Bridge:
     """One workspace, running. `open` it, `run` programs, `close` it."""
 
-    def __init__(self, workspace: Workspace, engine: str | None, python: str | None) -> None:
+    def __init__(
+        self, workspace: Workspace, engine: str | None, python: str | None, images: Mapping[str, str]
+    ) -> None:
         self.workspace = workspace
         self._number = next(_NUMBERS)  # a debug server has one bridge for each pipeline it runs
         self.bus = EventBus()
         self._engine_setting = engine or workspace.settings.engine
         self._python = python
+        self._images = images
         self._loop = asyncio.get_running_loop()
         owner = Owner.of_workspace(workspace.state)
         _make_state(workspace.state, owner)
@@ -141,14 +146,9 @@ class Bridge:
         """A bridge whose endpoint answers. The engine is looked for when the first step needs it.
 
         Args:
-            images: glob of an image URI -> local image, before the settings' own.
+            images: glob of an image URI -> local image; they go before those of the settings.
         """
-        if images:
-            settings = msgspec.structs.replace(
-                workspace.settings, images={**workspace.settings.images, **images}
-            )
-            workspace = replace(workspace, settings=settings)
-        bridge = cls(workspace, engine, python)
+        bridge = cls(workspace, engine, python, images or {})
         bridge.endpoint.start()
         Control(bridge.executions, bridge.debuggers, bridge.bus, bridge._in_loop).install(bridge.endpoint)
         bridge._announce()
@@ -190,6 +190,7 @@ class Bridge:
         )
         self.debuggers.plan_for = lambda run, step, code: request.debug(step, code)
         declared, started = await self._compile(target, request, refusal, on_output)
+        self.executions.overrides = replace(self.executions.overrides, prepare=lambda: None)
         if started:
             return tuple(self.executions.need(start.arn) for start in started)
         return (self._start(self._only_pipeline(declared, target), {}),)
@@ -236,8 +237,13 @@ class Bridge:
         known = await asyncio.to_thread(cache.find, key, environment)
         if known is not None:
             return known.pipelines, tuple(self._repeat(known.pipelines, known.starts, known.provenance))
-        result = await self._run_program(target, python, request, refusal, on_output)
-        provenance = await asyncio.to_thread(self._learn, result)
+        with tempfile.TemporaryDirectory(prefix="stepbridge-program-") as folder:
+            mark, records = self.endpoint.calls.mark(), Path(folder)
+            self.executions.overrides = replace(
+                self.executions.overrides, prepare=lambda: self._learn_so_far(mark, records)
+            )
+            result = await self._run_program(target, python, request, refusal, on_output, records)
+        provenance = await asyncio.to_thread(self._learn, result.calls, result.observation)
         await asyncio.to_thread(cache.keep, key, environment, result, provenance)
         return result.declared, result.started
 
@@ -248,6 +254,7 @@ class Bridge:
         request: RunRequest,
         refusal: _Refusal,
         on_output: OnOutput,
+        records: Path,
     ) -> ProgramResult:
         task = asyncio.create_task(
             run_program(
@@ -260,6 +267,7 @@ class Bridge:
                 arguments=request.arguments,
                 program_arguments=request.program_arguments,
                 environment={**self.workspace.settings.environment, **request.environment},
+                records=records,
             )
         )
         try:
@@ -274,10 +282,14 @@ class Bridge:
             )
         return result
 
-    def _learn(self, result: ProgramResult) -> Provenance:
+    def _learn_so_far(self, mark: int, records: Path) -> None:
+        """On the endpoint's thread, when a program that still runs starts something."""
+        self._learn(self.endpoint.calls.since(mark), read_observations(records, 0))
+
+    def _learn(self, calls: Sequence[Call], seen: Observation) -> Provenance:
         """Which workspace files the program's uploads were made from; kept for later runs."""
-        objects = {uri: self.store.path(uri) for uri in program_calls.uploads(result.calls)}
-        provenance = match(objects, result.observation, self.workspace.root)
+        objects = {uri: self.store.path(uri) for uri in program_calls.uploads(calls)}
+        provenance = match(objects, seen, self.workspace.root)
         self.sources.add(provenance)
         self._provenance.write_bytes(msgspec.json.encode(self.sources.provenance))
         return provenance
@@ -414,7 +426,7 @@ class Bridge:
         jobs = JobServices(
             engine=self.engine,
             store=self.store,
-            settings=settings,
+            image_for=self._image_for,
             bus=self.bus,
             sources=self.sources,
             login=ecr_login,
@@ -437,7 +449,10 @@ class Bridge:
 
     def _image_id(self, uri: str) -> str:
         """What the cache takes for an image's content: its id, as of this bridge's life."""
-        return self._image_ids.get(uri) or self.workspace.settings.image_for(uri) or uri
+        return self._image_ids.get(uri) or self._image_for(uri) or uri
+
+    def _image_for(self, uri: str) -> str | None:
+        return longest_match(self._images, uri) or self.workspace.settings.image_for(uri)
 
     def _code_digest(self, uri: str) -> str | None:
         """Digest of a code object as the workspace has it now; None for data."""

@@ -49,13 +49,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
 
     def image_for(self, uri: str) -> str | None:
         """The local image that the user mapped `uri` to; the longest matching glob wins."""
-        return _longest_match(self.images, uri)
+        return longest_match(self.images, uri)
 
     def interpreter_for(self, uri: str) -> str | None:
-        return _longest_match(self.process_python, uri)
+        return longest_match(self.process_python, uri)
 
 
-def _longest_match(globs: Mapping[str, str], value: str) -> str | None:
+def longest_match(globs: Mapping[str, str], value: str) -> str | None:
+    """The value of the longest glob that matches, None where none does."""
     matches = [glob for glob in globs if fnmatch.fnmatchcase(value, glob)]
     return globs[max(matches, key=len)] if matches else None
 

@@ -16,7 +16,6 @@ from stepbridge.execution.executions import Executions, Overrides
 from stepbridge.execution.job_runner import JobRunner, JobServices
 from stepbridge.execution.journal import ExecutionRecord, Journal
 from stepbridge.jobs.plan import CodeMapping
-from stepbridge.settings import Settings
 from stepbridge.storage.objects import ObjectStore
 
 from tests.support.fake_engine import FakeEngine, Script
@@ -98,7 +97,7 @@ class Lab:
         return JobServices(
             engine=engine,
             store=self.store,
-            settings=Settings(),
+            image_for=lambda uri: None,
             bus=self.bus,
             sources=NoSources(),
             login=lambda account, region: None,

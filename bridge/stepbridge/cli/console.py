@@ -38,7 +38,7 @@ SIGNS = {
 
 def out() -> Console:
     """Standard output. Not folded where no terminal sets a width."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, markup=False, soft_wrap=True)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = PIPE_WIDTH
     return console
@@ -46,7 +46,7 @@ def out() -> Console:
 
 def err() -> Console:
     """Standard error: progress and complaints, so that standard output stays machine-readable."""
-    return Console(stderr=True, highlight=False, soft_wrap=True)
+    return Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 
 
 def print_error(error: StepBridgeError) -> None:

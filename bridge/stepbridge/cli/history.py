@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.text import Text
 
 from stepbridge.definition.values import did_you_mean
 from stepbridge.errors import StepBridgeError
@@ -144,7 +145,7 @@ def show(run: str, as_json: bool) -> None:
         click.echo(json.dumps({**run_json(record), "steps": steps}, indent=2))
         return
     console = out()
-    console.print(f"[bold]{record.pipeline}[/] {record.run} ", status_text(shown_status(record)))
+    console.print(Text(record.pipeline, "bold"), record.run, status_text(shown_status(record)))
     for name, value in record.parameters.items():
         console.print(f"  {name} = {value}", style="dim")
     table = plain_table("STEP", "TYPE", "STATUS", "TIME", "OUTPUTS")

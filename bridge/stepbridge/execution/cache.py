@@ -22,6 +22,7 @@ from stepbridge.storage.objects import ObjectStore
 from .journal import ExecutionRecord, Journal
 from .steps.base import StepResult
 
+_DESTINATIONS = {"S3Output", "OutputDataConfig", "CheckpointConfig", "TensorBoardOutputConfig"}
 CACHEABLE = ("Processing", "Training", "Transform", "Tuning", "Lambda")
 
 
@@ -122,24 +123,28 @@ def _max_age(step: Step) -> float | None:
     return step.cache.max_age.total_seconds() if step.cache.max_age else float("inf")
 
 
-def _without_destinations(value: Any) -> Any:
+def _is_destination(path: tuple[str, ...]) -> bool:
+    """Whether the member at this path of a request says where to write."""
+    return path[-1:] == ("S3OutputPath",) or bool(_DESTINATIONS & set(path[:-1]))
+
+
+def _without_destinations(value: Any, path: tuple[str, ...] = ()) -> Any:
     """Where results go is no part of what they are: most programs put the execution's id into it."""
     if isinstance(value, Mapping):
         return {
-            name: {k: v for k, v in item.items() if k not in ("S3Uri", "S3OutputPath")}
-            if name in ("S3Output", "OutputDataConfig") and isinstance(item, Mapping)
-            else _without_destinations(item)
+            name: _without_destinations(item, (*path, name))
             for name, item in value.items()
+            if not (isinstance(item, str) and item.startswith("s3://") and _is_destination((*path, name)))
         }
     if isinstance(value, list | tuple):
-        return [_without_destinations(item) for item in value]
+        return [_without_destinations(item, path) for item in value]
     return value
 
 
 def _uris(value: Any, path: tuple[str, ...] = ()) -> Iterator[str]:
     """S3 addresses that a request reads; those it writes to are left out."""
     if isinstance(value, str):
-        if value.startswith("s3://") and not {"S3Output", "OutputDataConfig", "CheckpointConfig"} & set(path):
+        if value.startswith("s3://") and not _is_destination(path):
             yield value
         elif value.startswith('"s3://'):  # a hyperparameter, which is a JSON string
             yield value.strip('"')

@@ -168,6 +168,9 @@ class Execution:
                 program=self.record.program,
             )
         )
+        for state in self.steps.values():
+            if state.status.ended:
+                self._publish(self._finished_event(state, 0.0))
         try:
             await self._schedule()
         except StepBridgeError as error:
@@ -389,7 +392,12 @@ class Execution:
             state.status = StepStatus.SUCCEEDED
             state.properties, state.outputs = known["properties"], known["outputs"]
             state.outcome, state.metadata = known["outcome"], known["metadata"]
+            state.cached_from = self.record.arn if self.options.base == self.run else self._base_arn()
             state.attempt, state.started, state.ended = known["attempt"], known["started"], known["ended"]
+
+    def _base_arn(self) -> str:
+        base = self._services.journal.execution(self.options.base or "")
+        return base.arn if base else ""
 
     # end
 

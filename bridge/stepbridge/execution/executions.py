@@ -43,6 +43,7 @@ class Overrides:
     parameters: Mapping[str, str] = field(default_factory=dict)
     program: str | None = None
     options: OptionsFor = lambda record, definition: RunOptions()
+    prepare: Callable[[], None] = lambda: None  # before anything starts: the program's sources are known then
     refuse: Callable[[StepBridgeError], None] = lambda error: None  # told before a start is refused
     compile_only: bool = False
 
@@ -176,6 +177,7 @@ class Executions:
         overrides = self.overrides
         if overrides.compile_only:
             raise CompiledError(f"pipeline {pipeline.name} is compiled")
+        overrides.prepare()
         definition = parse(pipeline.definition_text)
         values = bind(definition, {**parameters, **overrides.parameters})
         run = new_id()
@@ -318,6 +320,7 @@ class Executions:
         """
         if kind not in _PLANNERS:
             raise StepBridgeError(f"{kind.capitalize()} jobs do not run on this machine yet")
+        self.overrides.prepare()
         name = str(request[f"{kind.capitalize()}JobName"])
         arn = self._services.arns.resource(kind, name)
         order = JobOrder(

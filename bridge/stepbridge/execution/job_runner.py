@@ -24,7 +24,6 @@ from stepbridge.events import EventBus, Notice, StepJob, StepLog, StepPhase
 from stepbridge.jobs.collect import failure_reason, give_back, move_outputs
 from stepbridge.jobs.images import LocalImage, Login, resolve_image
 from stepbridge.jobs.plan import JobContext, JobPlan, SourceCode
-from stepbridge.settings import Settings
 from stepbridge.storage.objects import ObjectStore
 
 KEPT_STDERR_LINES = 200
@@ -118,7 +117,7 @@ class JobServices:
 
     engine: Callable[[], Any]  # () -> Awaitable[Engine]; the engine is chosen when the first job needs it
     store: ObjectStore
-    settings: Settings
+    image_for: Callable[[str], str | None]  # the user's map of image URIs to local images
     bus: EventBus
     sources: SourceCode
     login: Login
@@ -170,7 +169,7 @@ class JobRunner:
             self._phase(order, "pull", text, share)
 
         services = self._services
-        return await resolve_image(order.image, engine, services.settings, services.login, progress)
+        return await resolve_image(order.image, engine, services.image_for, services.login, progress)
 
     def _plan(self, order: JobOrder, image: LocalImage, environment: Mapping[str, str]) -> JobPlan:
         services = self._services

@@ -89,7 +89,8 @@ def failure_reason(
     if status.out_of_memory or (status.code == 137 and not stderr):
         how = "the container was killed, most likely for want of memory (exit code 137)"
         return f"AlgorithmError: {how}. Give the engine more memory or use less data."
-    said = _said(plan.failure_file) or _last_exception(stderr)
+    written = _lines_of(plan.failure_file)
+    said = _last_exception(written) or _last_exception(stderr) or (written[-1].strip() if written else "")
     where = f" on {host}" if len(plan.containers) > 1 else ""
     text = (
         f"AlgorithmError: {said}, exit code: {status.code}{where}"
@@ -99,11 +100,10 @@ def failure_reason(
     return text[:FAILURE_LIMIT]
 
 
-def _said(path: Path | None) -> str:
+def _lines_of(path: Path | None) -> list[str]:
     if path is None or not path.is_file():
-        return ""
-    lines = path.read_text("utf-8", "replace").strip().splitlines()
-    return _last_exception(lines) or (lines[-1].strip() if lines else "")
+        return []
+    return path.read_text("utf-8", "replace").strip().splitlines()
 
 
 def _last_exception(lines: Iterable[str]) -> str:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from stepbridge.engines.base import Engine, ImageConfig
 from stepbridge.errors import ImageNotFoundError
-from stepbridge.settings import Settings
 
 ECR = re.compile(r"^(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?/")
 
@@ -29,16 +28,16 @@ class LocalImage:
 async def resolve_image(
     uri: str,
     engine: Engine,
-    settings: Settings,
+    image_for: Callable[[str], str | None],
     login: Login,
     progress: Callable[[str, float | None], None],
 ) -> LocalImage:
-    """The local image for `uri`.
+    """The local image for `uri`. image_for: the user's map.
 
     Raises:
         ImageNotFoundError: there is none and none can be had.
     """
-    mapped = settings.image_for(uri)
+    mapped = image_for(uri)
     if mapped is not None:
         config = await engine.image(mapped)
         if config is None:

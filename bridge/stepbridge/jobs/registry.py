@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from typing import Any
 
 
 def ecr_login(account: str, region: str) -> Mapping[str, str] | None:
@@ -17,7 +18,7 @@ def ecr_login(account: str, region: str) -> Mapping[str, str] | None:
     session = botocore.session.get_session()
     if session.get_credentials() is None:
         return None
-    client = session.create_client("ecr", region_name=region)
+    client: Any = session.create_client("ecr", region_name=region)
     try:
         answer = client.get_authorization_token(registryIds=[account])
     except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError):

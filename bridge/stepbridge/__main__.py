@@ -1,0 +1,5 @@
+"""`python -m stepbridge`."""
+
+from stepbridge.cli import main
+
+main()
