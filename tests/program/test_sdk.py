@@ -140,11 +140,14 @@ async def test_the_documentations_example(runner: Runner, name: str) -> None:
     assert "IndexError" in result.failure.message
 
 
-async def test_a_local_session_may_create_what_exists(runner: Runner) -> None:
+@pytest.mark.parametrize("name", ["local_pipeline_session.py", "pipeline_session.py"])
+async def test_a_pipeline_of_an_earlier_run_may_be_created_again(runner: Runner, name: str) -> None:
     folder = copy_example(runner, "seed")
-    for _ in range(2):
-        result = await runner.run("seed/local_pipeline_session.py", cwd=folder)
-        assert result.started
+    runner.aws.pipelines["MyPipeline"] = {"PipelineName": "MyPipeline"}
+
+    result = await runner.run(f"seed/{name}", cwd=folder)
+
+    assert [start.pipeline for start in result.started] == ["MyPipeline"], runner.output
     assert runner.aws.operations("sagemaker").count("UpdatePipeline") == 1
 
 

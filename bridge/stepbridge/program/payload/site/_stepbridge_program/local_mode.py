@@ -9,15 +9,18 @@ SDK v3 has the same classes at other places.
 
 import json
 import os
+import sys
 
 from .imports import after_import
 
 _SCHEME = "file://"
 
 
-def install(role):
+def install(role, notice):
+    """role: of pipelines whose program names none. notice: called with a text for the user."""
+
     def redirect_pipelines(module):
-        _redirect_pipelines(module, role)
+        _redirect_pipelines(module, role, notice)
         _list_steps_in_both_shapes(module)
 
     for name in ("sagemaker.local.local_session", "sagemaker.core.local.local_session"):
@@ -117,7 +120,7 @@ def _adapted(client, name, call):
     return adapted
 
 
-def _redirect_pipelines(module, role):
+def _redirect_pipelines(module, role, notice):
     pipeline_class = module.Pipeline
     create, update, start = pipeline_class.create, pipeline_class.update, pipeline_class.start
 
@@ -141,8 +144,21 @@ def _redirect_pipelines(module, role):
     def update_local(self, role_arn=None, description=None, parallelism_config=None, **others):
         return put(self, role_arn, description, parallelism_config)
 
+    def create_again(self, role_arn=None, description=None, tags=None, parallelism_config=None, **others):
+        """A pipeline of an earlier run is no reason to fail the next one; `upsert` sees to that itself."""
+        try:
+            return create(self, role_arn, description, tags, parallelism_config, **others)
+        except module.ClientError as error:
+            if "already exists" not in error.response["Error"]["Message"]:
+                raise
+        notice("Pipeline {} exists from an earlier run: create() updated it.".format(self.name))
+        return update(self, role_arn, description, parallelism_config)
+
     def create_here(self, *arguments, **named):
-        return (create_local if _is_local(self) else create)(self, *arguments, **named)
+        if _is_local(self):
+            return create_local(self, *arguments, **named)
+        in_upsert = sys._getframe(1).f_code.co_name == "upsert"
+        return (create if in_upsert else create_again)(self, *arguments, **named)
 
     def update_here(self, *arguments, **named):
         return (update_local if _is_local(self) else update)(self, *arguments, **named)

@@ -21,7 +21,7 @@ def activate(configuration):
     clients.redirect(target, before_start=record.write)
     quiet.install()
     speed.install()
-    local_mode.install(chosen["role"])
+    local_mode.install(chosen["role"], record.notices.append)
     failure.install(record)
     record.start()
     _cache_bytecode(chosen.get("bytecode"))
