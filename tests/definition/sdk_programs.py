@@ -44,7 +44,11 @@ def build_all() -> dict[str, Any]:
 
 
 def _stable(definition: str) -> Any:
-    """Without the times and digests that the SDK writes into names."""
+    """Without the times, digests and paths that the SDK writes into names and descriptions."""
+    definition = definition.replace(f"{Path(__file__).parent}{os.sep}", "").replace(
+        '"__main__.', '"sdk_programs.'
+    )
+    definition = re.sub(r"sagemaker_requirements_\w+\.txt", "sagemaker_requirements.txt", definition)
     text = re.sub(r"\d{4}-\d\d-\d\d-\d\d-\d\d-\d\d(-\d{3})?", "2025-01-01-00-00-00-000", definition)
     text = re.sub(r"[0-9a-f]{64}|(?<=code/)[0-9a-f]{32}", "0" * 32, text)
     return json.loads(re.sub(r"\b17\d{8}\b", "1700000000", text))

@@ -23,6 +23,4 @@ def test_the_definitions_are_what_the_sdk_compiles(tmp_path: Path) -> None:
     }
     assert set(built) == set(kept)
     for name, definition in built.items():
-        assert [s["Name"] for s in definition["Steps"]] == [s["Name"] for s in kept[name]["Steps"]]
-        if name != "functions":  # holds digests and times of pickled functions
-            assert definition == kept[name]
+        assert definition == kept[name], f"{name}: run python tests/definition/sdk_programs.py"
