@@ -362,14 +362,16 @@ class Bridge:
     ) -> RunOptions:
         """What the request says of one execution. Raises DefinitionError for steps that are not there."""
         names = [step.name for step in definition.walk()]
-        asked = {*request.debugged_steps, *request.only, *([request.from_step] if request.from_step else [])}
-        for name in sorted(asked - set(names)):
+        needed = {*request.debugged_steps, *request.only, *([request.from_step] if request.from_step else [])}
+        for name in sorted(needed - set(names)):
             raise DefinitionError(
                 f"Pipeline {record.pipeline} has no step {name}.", did_you_mean(name, names)
             )
         selected, base = self._selection(request, record, definition)
         if request.debug_port and request.debugged_steps:
-            self.debuggers.relay_ports[min(request.debugged_steps, key=names.index)] = request.debug_port
+            asked = sorted(request.debugged_steps, key=names.index)
+            ports = {step: request.debug_port + place for place, step in enumerate(asked)}
+            self.debuggers.relay_ports.update(ports)
         return RunOptions(
             selected=selected,
             base=base,

@@ -20,6 +20,7 @@ from stepbridge.execution.journal import ExecutionRecord
 from stepbridge.settings import Workspace
 
 from .console import err, out
+from .launch_json import LaunchJsonWriter
 from .progress import JsonView, LiveView, PlainView, View
 
 ALL = "all"
@@ -117,7 +118,7 @@ def _options(command: Any) -> Any:
                 "--debug-port",
                 type=int,
                 default=0,
-                help="Loopback port for the first step that waits (default: a free one).",
+                help="Loopback port of the first step that waits, then +1 (default: free ones).",
             ),
             click.option(
                 "--arm",
@@ -204,6 +205,8 @@ async def _run(workspace: Workspace, view: View, **options: Any) -> int:
     )
     try:
         bridge.bus.listen(view)
+        if options["launch_json"] and (options["debug_steps"] or options["post_mortem"]):
+            bridge.bus.listen(LaunchJsonWriter(bridge))
         with _stop_on_interrupt(bridge, workspace):
             records = await bridge.run(request, view.program_output)
             ended = [await bridge.executions.finished(record.run) for record in records]
