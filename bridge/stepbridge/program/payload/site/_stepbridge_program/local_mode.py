@@ -172,10 +172,7 @@ def _redirect_pipelines(module, role, notice):
             execution = start(self, *arguments, **named)
         finally:
             session.local_mode = True
-        try:
-            execution.wait(delay=0.5, max_attempts=10**6)  # a local start() returns when all steps have ended
-        except module.WaiterError:
-            pass  # failed or stopped: as in the SDK, its status says so
+        _wait(execution, module)  # a local start() returns when all steps have ended
         return execution
 
     pipeline_class.create, pipeline_class.update, pipeline_class.start = create_here, update_here, start_here
@@ -187,18 +184,30 @@ def _list_steps_in_both_shapes(module):
     execution = getattr(module, "_PipelineExecution", None) or module.PipelineExecution
     list_steps = execution.list_steps
 
-    def list_steps_either_way(self, *arguments, **named):
-        return _Steps(list_steps(self, *arguments, **named))
+    class Steps(list):
+        def __init__(self, execution, *arguments, **named):
+            list.__init__(self, list_steps(execution, *arguments, **named))
+            self._again = (execution, arguments, named)
 
-    execution.list_steps = list_steps_either_way
+        def __getitem__(self, key):
+            if key != "PipelineExecutionSteps":
+                return list.__getitem__(self, key)
+            execution, arguments, named = self._again
+            _wait(execution, module)  # who asks so was written for an executor that had ended by now
+            return list_steps(execution, *arguments, **named)
+
+        def get(self, key, default=None):
+            return self[key] if key == "PipelineExecutionSteps" else default
+
+    execution.list_steps = lambda self, *arguments, **named: Steps(self, *arguments, **named)
 
 
-class _Steps(list):
-    def __getitem__(self, key):
-        return self if key == "PipelineExecutionSteps" else list.__getitem__(self, key)
-
-    def get(self, key, default=None):
-        return self if key == "PipelineExecutionSteps" else default
+def _wait(execution, module):
+    """Until the execution has ended. Failed or stopped is no error, as in the SDK's own executor."""
+    try:
+        execution.wait(delay=0.5, max_attempts=10**6)
+    except module.WaiterError:
+        pass
 
 
 def _redirect_session_calls(module):
