@@ -41,16 +41,32 @@ def processing(
         "Name": name,
         "Type": "Processing",
         "Arguments": {
+            "RoleArn": "arn:aws:iam::123456789012:role/Role",
+            "ProcessingResources": {
+                "ClusterConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 30}
+            },
             "AppSpecification": {"ImageUri": IMAGE, "ContainerEntrypoint": ["python3", f"/code/{script}"]},
             "ProcessingInputs": [
-                {"InputName": key, "S3Input": {"S3Uri": uri, "LocalPath": f"/opt/ml/processing/{key}"}}
+                {
+                    "InputName": key,
+                    "S3Input": {
+                        "S3Uri": uri,
+                        "LocalPath": f"/opt/ml/processing/{key}",
+                        "S3DataType": "S3Prefix",
+                        "S3InputMode": "File",
+                    },
+                }
                 for key, uri in reads.items()
             ],
             "ProcessingOutputConfig": {
                 "Outputs": [
                     {
                         "OutputName": "out",
-                        "S3Output": {"S3Uri": f"s3://bucket/{name}", "LocalPath": "/opt/ml/processing/out"},
+                        "S3Output": {
+                            "S3Uri": f"s3://bucket/{name}",
+                            "LocalPath": "/opt/ml/processing/out",
+                            "S3UploadMode": "EndOfJob",
+                        },
                     }
                 ]
             },

@@ -154,11 +154,11 @@ async def test_stop_ends_what_runs(lab):
 
 async def test_a_job_that_takes_too_long_is_ended(lab):
     step = processing("A")
-    step["Arguments"]["StoppingCondition"] = {"MaxRuntimeInSeconds": 0}
+    step["Arguments"]["StoppingCondition"] = {"MaxRuntimeInSeconds": 1}
     it = lab(A=hang)
     record = await it.run(definition(step))
     assert record.status is RunStatus.FAILED
-    assert "time limit of 0 seconds" in record.failure
+    assert "time limit of 1 seconds" in record.failure
 
 
 async def test_parameters_are_checked_before_anything_starts(lab):

@@ -174,7 +174,7 @@ def _edge(source: _Box, target: _Box, line: Line) -> str:
     bend = (x2 - x1) / 2
     path = f"M{x1:.0f} {y1:.0f} C{x1 + bend:.0f} {y1:.0f} {x2 - bend:.0f} {y2:.0f} {x2:.0f} {y2:.0f}"
     label = (
-        f'<text class="kind" x="{x2 - 10:.0f}" y="{y2 - 7:.0f}" text-anchor="end">'
+        f'<text class="kind" x="{x2 - 10:.0f}" y="{y2 + (16 if y2 > y1 else -7):.0f}" text-anchor="end">'
         f"{escape(line.branch)}</text>"
         if line.branch
         else ""

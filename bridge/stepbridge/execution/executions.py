@@ -17,7 +17,8 @@ from typing import Any
 from stepbridge.definition.document import PipelineDefinition, parse
 from stepbridge.definition.graph import graph
 from stepbridge.definition.parameters import bind
-from stepbridge.definition.values import did_you_mean
+from stepbridge.definition.rules import Finding, check
+from stepbridge.definition.values import did_you_mean, pointer_text
 from stepbridge.errors import CompiledError, DefinitionError, StepBridgeError
 from stepbridge.events import RunStatus, StepStatus
 from stepbridge.jobs import plan_processing, plan_training
@@ -77,7 +78,7 @@ class Executions:
         Raises:
             DefinitionError: the definition is not valid.
         """
-        _check(definition_text)
+        self._refuse_invalid(definition_text)
         now = time.time()
         record = PipelineRecord(
             name=name,
@@ -107,7 +108,7 @@ class Executions:
         if earlier is None:
             raise StepBridgeError(f"There is no pipeline {name}")
         if definition_text is not None:
-            _check(definition_text)
+            self._refuse_invalid(definition_text)
             changes["definition_text"] = definition_text
         given = {member: value for member, value in changes.items() if value is not None}
         record = replace(earlier, **given, modified=time.time(), version=earlier.version + 1)
@@ -364,6 +365,13 @@ class Executions:
 
     # inside
 
+    def _refuse_invalid(self, definition_text: str) -> None:
+        try:
+            _check(definition_text)
+        except DefinitionError as error:
+            self.overrides.refuse(error)
+            raise
+
     def _answer(self, token: str, outputs: Mapping[str, str], failure: str | None) -> str | None:
         for execution in list(self.live.values()):
             if execution.callbacks.waits(token):
@@ -425,7 +433,20 @@ class Executions:
 
 
 def _check(definition_text: str) -> None:
+    """Raises DefinitionError for what `stepbridge check` calls an error."""
     graph(parse(definition_text)).order()
+    errors = [f for f in check(definition_text) if f.severity == "error" and not _means_nothing_here(f)]
+    if errors:
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        raise DefinitionError(
+            f"{pointer_text(errors[0].pointer)}: {errors[0].message} [{errors[0].code}]{more}",
+            "docs/rules.md explains the rules; stepbridge check reports them all.",
+        )
+
+
+def _means_nothing_here(finding: Finding) -> bool:
+    """Roles are not assumed on this machine, and programs name placeholders."""
+    return bool(finding.pointer) and finding.pointer[-1] == "RoleArn"
 
 
 def _as_task(task: asyncio.Task[None] | Future[None]) -> asyncio.Future[None]:
