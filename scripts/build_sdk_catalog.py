@@ -203,8 +203,7 @@ class Sdk:
             return "other"
         return next((kind for ancestor, kind in KINDS if ancestor in names), "other")
 
-    # -- signatures
-    # ---------------------------------------------------------------------------------------------
+    # -- signatures --------------------------------------------------------------------------------
 
     def init(self, dotted: str) -> Signature:
         """The signature of the constructor, with what `**kwargs` passes on to base classes."""
@@ -536,8 +535,7 @@ def _field_formal(item: ast.AnnAssign) -> str:
     return _formal(item.target.id, value)
 
 
-# -- documentation
-# ----------------------------------------------------------------------------------------------
+# -- documentation ---------------------------------------------------------------------------------
 
 _DOCUMENTED = re.compile(
     r"workflow|inputs|configs|clarify|network|debugger|model_metrics|drift|lambda|tuner|shapes"
@@ -610,8 +608,7 @@ def _annotation(node: ast.expr) -> str:
     return text if len(text) <= 90 else text[:89] + "…"
 
 
-# -- output
-# -----------------------------------------------------------------------------------------------------
+# -- output ----------------------------------------------------------------------------------------
 
 
 def describe(sdk: Sdk, version: str) -> tuple[dict[str, Any], dict[str, Any]]:

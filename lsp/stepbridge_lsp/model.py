@@ -392,6 +392,7 @@ class Import:
     span: Span
     module_span: Span
     resolved: str | None = None  # absolute path of a workspace file, or the dotted name of an SDK symbol
+    guarded: bool = False  # in a `try` with handlers: the program provides for its failing
 
 
 @dataclass(frozen=True, slots=True)

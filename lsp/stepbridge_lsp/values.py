@@ -57,6 +57,16 @@ class Volatile(Unknown):
         self.source = source
 
 
+class ImageUri(Unknown):
+    """What `image_uris.retrieve(...)` returns: a URI that depends on the region."""
+
+    __slots__ = ("call",)
+
+    def __init__(self, call: Call) -> None:
+        super().__init__()
+        self.call = call
+
+
 class Const(Value):
     """A literal, or what computing with literals gave.
 

@@ -1,7 +1,8 @@
 """Snippets of pipeline programs with the findings that belong to them.
 
-A file of `tests/lsp/rules/` holds snippets for one rule. `== title` begins one; a comment `# error: P001` behind a line
-says that exactly these findings start there; lines without a comment have none. Before the code may stand:
+A file of `tests/lsp/rules/` holds snippets for one rule. `== title` begins one; a comment `# error: P001`
+behind a line says that exactly these findings start there; lines without a comment have none. Before the
+code may stand:
 
     !! prelude v3 | none     which imports go before it (default: v2)
     !! select P029           rules to run beside the defaults
@@ -32,8 +33,8 @@ from sagemaker import image_uris
 from sagemaker.estimator import Estimator
 from sagemaker.inputs import TrainingInput, TransformInput, CreateModelInput
 from sagemaker.model import Model
-from sagemaker.processing import ProcessingInput, ProcessingOutput, ScriptProcessor, FrameworkProcessor, Processor
-from sagemaker.pytorch import PyTorch
+from sagemaker.processing import ProcessingInput, ProcessingOutput, ScriptProcessor, FrameworkProcessor,
+Processor from sagemaker.pytorch import PyTorch
 from sagemaker.pytorch.processing import PyTorchProcessor
 from sagemaker.huggingface import HuggingFace
 from sagemaker.sklearn.estimator import SKLearn
@@ -73,8 +74,8 @@ from sagemaker.core.helper.session_helper import get_execution_role
 from sagemaker.core.processing import ScriptProcessor
 from sagemaker.core.shapes import ProcessingInput, ProcessingOutput, ProcessingS3Input, ProcessingS3Output
 from sagemaker.core.workflow.functions import Join, JsonGet
-from sagemaker.core.workflow.parameters import ParameterBoolean, ParameterFloat, ParameterInteger, ParameterString
-from sagemaker.core.workflow.pipeline_context import PipelineSession
+from sagemaker.core.workflow.parameters import ParameterBoolean, ParameterFloat, ParameterInteger,
+ParameterString from sagemaker.core.workflow.pipeline_context import PipelineSession
 from sagemaker.core.workflow.properties import PropertyFile
 from sagemaker.mlops.workflow.pipeline import Pipeline
 from sagemaker.mlops.workflow.steps import CacheConfig, ProcessingStep, TrainingStep
@@ -118,7 +119,7 @@ class Snippet:
 
     @property
     def selection(self) -> Selection:
-        severity = {code: "hint" for code in self.select}
+        severity = dict.fromkeys(self.select, "hint")
         return Selection(severity=severity)
 
 
@@ -152,7 +153,9 @@ def all_snippets() -> list[Snippet]:
     return [snippet for path in sorted(RULES.glob("*.txt")) for snippet in read(path)]
 
 
-def located(document: PythonDocument, findings: list[Finding], first: int) -> dict[int, list[tuple[str, str]]]:
+def located(
+    document: PythonDocument, findings: list[Finding], first: int
+) -> dict[int, list[tuple[str, str]]]:
     """Findings by line, as a snippet's comments write them."""
     found: dict[int, list[tuple[str, str]]] = {}
     for finding in findings:
@@ -163,7 +166,9 @@ def located(document: PythonDocument, findings: list[Finding], first: int) -> di
 
 def apply_fixes(source: bytes, findings: list[Finding]) -> bytes:
     """The first fix of each finding applied; edits that overlap an earlier one are left out."""
-    edits = {(e.span.start, e.span.end, e.text) for f in findings for e in (f.fixes[0].edits if f.fixes else ())}
+    edits = {
+        (e.span.start, e.span.end, e.text) for f in findings for e in (f.fixes[0].edits if f.fixes else ())
+    }
     done = len(source) + 1
     for start, end, text in sorted(edits, reverse=True):
         if end <= done:

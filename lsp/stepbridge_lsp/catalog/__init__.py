@@ -302,6 +302,12 @@ def framework(name: str, scope: str) -> Framework | None:
 
 
 @cache
+def framework_names() -> tuple[str, ...]:
+    """The frameworks and algorithms that the SDK has images of."""
+    return tuple(_read("frameworks.json")["frameworks"])
+
+
+@cache
 def framework_scopes(name: str) -> tuple[str, ...]:
     return tuple(_read("frameworks.json")["frameworks"].get(name, {}))
 

@@ -135,8 +135,7 @@ class Builder:
     conditions: dict[int, Condition] = field(default_factory=dict)
     reached: dict[int, tuple[Use, ...]] = field(default_factory=dict)
 
-    # -- parts
-    # --------------------------------------------------------------------------------------------------
+    # -- parts -------------------------------------------------------------------------------------
 
     def parameter(self, made: SdkObject) -> Parameter:
         if id(made) in self.parameters:
@@ -430,8 +429,7 @@ class Builder:
             calls=tuple(made.calls),
         )
 
-    # -- what goes into a step
-    # ----------------------------------------------------------------------------------
+    # -- what goes into a step ---------------------------------------------------------------------
 
     def _uses(self, made: SdkObject) -> Iterator[Use]:
         seen: set[int] = set()
@@ -490,8 +488,7 @@ class Builder:
             seen.add(id(value))
             yield from self._reach_call(value.object.call, seen, depth)
 
-    # -- the whole
-    # ----------------------------------------------------------------------------------------------
+    # -- the whole ---------------------------------------------------------------------------------
 
     def build(self, *, broken: bool) -> Model:
         objects = self.found.objects

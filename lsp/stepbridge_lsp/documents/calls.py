@@ -17,6 +17,7 @@ from stepbridge_lsp.values import (
     DictValue,
     ForeignValue,
     FunctionVariable,
+    ImageUri,
     ListValue,
     ParameterVariable,
     PropertyVariable,
@@ -118,8 +119,7 @@ def _to_string(variable: Variable) -> Variable:
     return TextVariable(variable) if isinstance(variable, PropertyVariable | ReturnVariable) else variable
 
 
-# -- arguments
-# ----------------------------------------------------------------------------------------------------
+# -- arguments -------------------------------------------------------------------------------------
 
 
 def evaluate_arguments(run: Evaluation, node: s.CallNode) -> tuple[list[Argument], bool]:
@@ -198,8 +198,7 @@ def make_call(
     return made
 
 
-# -- the SDK
-# ------------------------------------------------------------------------------------------------------
+# -- the SDK ---------------------------------------------------------------------------------------
 
 
 def construct(
@@ -230,6 +229,8 @@ def _call_function(
             made.result = _as_step(wrapped, made)
         else:
             made.result = SymbolValue(_Decorator(made))
+    elif symbol.name == "retrieve" and "image_uris" in symbol.dotted:
+        made.result = ImageUri(made)
     return made.result
 
 
@@ -287,8 +288,7 @@ def _run_args_class(cls: SdkClass) -> SdkClass:
     )
 
 
-# -- functions of the program
-# -------------------------------------------------------------------------------------
+# -- functions of the program ----------------------------------------------------------------------
 
 
 def define_function(run: Evaluation, statement: s.FunctionDef) -> None:
@@ -552,8 +552,7 @@ def look_into_lambda(run: Evaluation, value: LambdaValue) -> None:
         run.evaluate(value.node.body)
 
 
-# -- classes of the program
-# ---------------------------------------------------------------------------------------
+# -- classes of the program ------------------------------------------------------------------------
 
 
 def define_class(run: Evaluation, statement: s.ClassDef) -> None:

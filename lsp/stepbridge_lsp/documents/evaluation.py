@@ -105,6 +105,7 @@ class Evaluation:
         self.repeated = False
         self.conditional = False
         self.generic = False
+        self.guarded = False
         self.budget = _BUDGET
         self.depth = 0
         self.calls_open: list[Any] = []  # functions being followed, innermost last
@@ -146,8 +147,7 @@ class Evaluation:
             s.Broken: self._broken,
         }
 
-    # -- the walk
-    # -----------------------------------------------------------------------------------------------
+    # -- the walk ----------------------------------------------------------------------------------
 
     def run(self) -> Findings:
         """Walk the whole program, then what nothing called."""
@@ -232,8 +232,7 @@ class Evaluation:
             self.misuse("truth", value, self.span(node), self.span(node))
         return value
 
-    # -- expressions
-    # --------------------------------------------------------------------------------------------
+    # -- expressions -------------------------------------------------------------------------------
 
     def _name(self, node: s.Name) -> Value:
         module = self.scope.module or self.scope
@@ -403,8 +402,7 @@ class Evaluation:
             self.evaluate(part)
         return UNKNOWN
 
-    # -- statements
-    # ---------------------------------------------------------------------------------------------
+    # -- statements --------------------------------------------------------------------------------
 
     def _expression(self, statement: s.Expression) -> None:
         self.evaluate(statement.value)
@@ -468,7 +466,7 @@ class Evaluation:
             span = self.place(item.start, item.end)
             path = self.workspace.find_module(item.name, self.document)
             resolved = str(path) if path else None
-            self.found.imports.append(Import(item.name, None, item.alias, span, span, resolved))
+            self.found.imports.append(Import(item.name, None, item.alias, span, span, resolved, self.guarded))
             if path is not None and (item.alias or "." not in item.name):
                 value: Value = self.load(str(path)) or UNKNOWN
             else:
@@ -480,12 +478,12 @@ class Evaluation:
         path = self.workspace.find_module(statement.module, self.document)
         module = self.load(str(path)) if path is not None else None
         if statement.star:
-            self._import_star(statement, module)
+            self._import_star(statement, module, module_span)
             return
         for item in statement.names:
             span = self.place(item.start, item.end)
             value, resolved = self._imported(statement.module, item.name, path, module)
-            found = Import(statement.module, item.name, item.alias, span, module_span, resolved)
+            found = Import(statement.module, item.name, item.alias, span, module_span, resolved, self.guarded)
             self.found.imports.append(found)
             self.assign_name(item.alias or item.name, value)
 
@@ -518,9 +516,9 @@ class Evaluation:
             return UNKNOWN, None
         return ForeignValue(dotted), None
 
-    def _import_star(self, statement: s.ImportFrom, module: UserModule | None) -> None:
+    def _import_star(self, statement: s.ImportFrom, module: UserModule | None, module_span: Span) -> None:
         span = Span(self.document, self.base, self.base + statement.length)
-        self.found.imports.append(Import(statement.module, "*", None, span, span, None))
+        self.found.imports.append(Import(statement.module, "*", None, span, module_span, None, self.guarded))
         if module is not None:
             public = {n: v for n, v in module.scope.names.items() if not n.startswith("_")}
             self.scope.names.update(public)
@@ -610,7 +608,9 @@ class Evaluation:
         names = self.scope.names
         touched = {n for _, block in statement.handlers for n in block.assigned}
         before = {name: names.get(name) for name in touched | statement.body.assigned}
+        saved, self.guarded = self.guarded, self.guarded or bool(statement.handlers)
         self.block_of(statement.body, self.base)
+        self.guarded = saved
         self.block_of(statement.otherwise, self.base)
         outcomes = [{name: names.get(name) for name in before}]
         for bound, block in statement.handlers:

@@ -106,8 +106,7 @@ def call_method(run: Evaluation, method: MethodValue, node: s.CallNode, argument
     return UNKNOWN
 
 
-# -- containers
-# ---------------------------------------------------------------------------------------------------
+# -- containers ------------------------------------------------------------------------------------
 
 
 def _list_method(
@@ -159,8 +158,7 @@ def _dict_method(run: Evaluation, receiver: DictValue, name: str, arguments: Arg
     return UNKNOWN
 
 
-# -- paths
-# --------------------------------------------------------------------------------------------------------
+# -- paths -----------------------------------------------------------------------------------------
 
 
 def _path_method(receiver: PathValue, name: str, arguments: Arguments) -> Value:
@@ -209,8 +207,7 @@ def _path(run: Evaluation, node: s.CallNode, arguments: Arguments) -> Value:
     return PathValue(posixpath.join(*known) if known else ".") if len(known) == len(parts) else UNKNOWN
 
 
-# -- texts
-# --------------------------------------------------------------------------------------------------------
+# -- texts -----------------------------------------------------------------------------------------
 
 
 def _text_method(
@@ -285,8 +282,7 @@ def _join_items(run: Evaluation, receiver: Value, node: s.CallNode, argument: Ar
     return operations.join_text(pieces)
 
 
-# -- builtins
-# -----------------------------------------------------------------------------------------------------
+# -- builtins --------------------------------------------------------------------------------------
 
 
 def _library(run: Evaluation, node: s.CallNode, arguments: Arguments, name: str) -> None:

@@ -61,8 +61,7 @@ class Reader:
         offset, statement = lowered.block.items[0]
         return statement.value if isinstance(statement, s.Expression) and offset == 0 else None
 
-    # -- cutting
-    # ------------------------------------------------------------------------------------------------
+    # -- cutting -----------------------------------------------------------------------------------
 
     def _read_region(
         self, source: bytes, start: int, end: int, indent: int, depth: int
@@ -111,8 +110,7 @@ class Reader:
             return None
         return Lowered(s.Block(_Lowering(text, 0, self._statements).block_items(root)), False)
 
-    # -- mending
-    # ------------------------------------------------------------------------------------------------
+    # -- mending -----------------------------------------------------------------------------------
 
     def _recover(
         self, source: bytes, start: int, end: int, indent: int, depth: int
@@ -308,8 +306,7 @@ def _assigned_names(text: bytes) -> list[str]:
     ]
 
 
-# -- from tree to syntax
-# ------------------------------------------------------------------------------------------
+# -- from tree to syntax ---------------------------------------------------------------------------
 
 TsNode = Any  # tree_sitter.Node; its stubs make every attribute optional
 
@@ -372,8 +369,7 @@ class _Lowering:
     def string_of(self, node: TsNode) -> str:
         return self.text[node.start_byte : node.end_byte].decode("utf-8", "replace")
 
-    # -- expressions
-    # --------------------------------------------------------------------------------------------
+    # -- expressions -------------------------------------------------------------------------------
 
     def name(self, node: TsNode, start: int, end: int) -> s.Node:
         return s.Name(start, end, self.string_of(node))
@@ -603,8 +599,7 @@ class _Lowering:
         formals.append(s.Formal(self.string_of(inner.named_children[0]), splat, None))  # type: ignore[arg-type]
         return "keyword" if splat == "many" else kind
 
-    # -- statements
-    # ---------------------------------------------------------------------------------------------
+    # -- statements --------------------------------------------------------------------------------
 
     def expression_statement(self, node: TsNode) -> s.Statement:
         children = [child for child in node.named_children if child.type != "comment"]

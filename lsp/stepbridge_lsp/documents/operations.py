@@ -129,8 +129,7 @@ def same_value(first: Value, second: Value) -> bool:
     return merge(first, second) is not UNKNOWN
 
 
-# -- texts
-# --------------------------------------------------------------------------------------------------------
+# -- texts -----------------------------------------------------------------------------------------
 
 
 def join_text(parts: list[str | Value]) -> Value:
@@ -167,8 +166,7 @@ def is_texty(value: Value) -> bool:
     return isinstance(value, Text) or (isinstance(value, Const) and isinstance(value.value, str))
 
 
-# -- operators
-# ----------------------------------------------------------------------------------------------------
+# -- operators -------------------------------------------------------------------------------------
 
 
 def binary(run: Evaluation, node: s.Binary) -> Value:
@@ -290,8 +288,7 @@ def compare(run: Evaluation, node: s.Compare) -> Value:
     return UNKNOWN
 
 
-# -- attributes
-# ---------------------------------------------------------------------------------------------------
+# -- attributes ------------------------------------------------------------------------------------
 
 
 def attribute(run: Evaluation, value: Value, node: s.Attribute) -> Value:
@@ -511,8 +508,7 @@ def set_attribute(run: Evaluation, target: Value, name: str, value: Value) -> No
         escape(value)
 
 
-# -- subscripts
-# ---------------------------------------------------------------------------------------------------
+# -- subscripts ------------------------------------------------------------------------------------
 
 
 def subscript(run: Evaluation, value: Value, node: s.Subscript) -> Value:
@@ -587,8 +583,7 @@ def put(run: Evaluation, target: DictValue, key: Value, span: Span, value: Value
     target.entries.append(Entry(key, span, value, span))
 
 
-# -- containers
-# ---------------------------------------------------------------------------------------------------
+# -- containers ------------------------------------------------------------------------------------
 
 
 def extend(run: Evaluation, target: ListValue, value: Value) -> None:

@@ -67,12 +67,16 @@ class PythonDocument:
         return self._lines
 
     @property
+    def written_files(self) -> frozenset[str]:
+        """Names of files that the document itself writes (cells of a notebook do)."""
+        return frozenset()
+
+    @property
     def folder(self) -> Path | None:
         """The folder of the file, if it is one."""
         return Path(self.key).parent if self.key.startswith("/") else None
 
-    # -- edits
-    # --------------------------------------------------------------------------------------------------
+    # -- edits -------------------------------------------------------------------------------------
 
     def replace(self, text: str) -> None:
         """The whole text anew."""
@@ -94,8 +98,7 @@ class PythonDocument:
         self._analysis = None
         self._recorded = None
 
-    # -- what is known
-    # ------------------------------------------------------------------------------------------
+    # -- what is known -----------------------------------------------------------------------------
 
     @property
     def analysis(self) -> Analysis:
@@ -149,8 +152,7 @@ class PythonDocument:
         run.modules = self.analysis.run.modules
         return run.evaluate(node)
 
-    # -- places
-    # -------------------------------------------------------------------------------------------------
+    # -- places ------------------------------------------------------------------------------------
 
     def locate(self, span: Span) -> Location:
         first, last = self.lines.range(span.start, span.end)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 # Names that are never the workspace's own modules, even where a folder is called so.
 _FOREIGN = frozenset({"sagemaker", "boto3", "botocore", *sys.stdlib_module_names})
@@ -84,6 +85,16 @@ class Workspace:
         for folder in self.folders_for(document):
             if (found := self._module_file(folder, parts)) is not None:
                 return found
+        return None
+
+    def installed_major(self) -> Literal["v2", "v3"] | None:
+        """The major of the SDK in a virtual environment of the workspace; None where none is found."""
+        for root in self.roots:
+            for name in (".venv", "venv", "env"):
+                for found in root.glob(f"{name}/lib/python*/site-packages/sagemaker-*.dist-info"):
+                    version = found.name.removeprefix("sagemaker-")
+                    if version[:2] in ("2.", "3."):
+                        return "v2" if version.startswith("2.") else "v3"
         return None
 
     def _module_file(self, folder: Path, parts: list[str]) -> Path | None:

@@ -6,13 +6,35 @@ Rules on definitions live in `stepbridge.definition.rules`; those here are what 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from stepbridge.definition.rules import REGISTRY as DEFINITION_RULES
+from stepbridge.definition.rules import Rule as DefinitionRule
+
 from stepbridge_lsp.documents.python import PythonDocument
 
-from . import files, parameters, pipelines, properties, variables
+from . import (
+    conditions,
+    files,
+    frameworks,
+    functions,
+    imports,
+    jobs,
+    local,
+    parameters,
+    paths,
+    pipelines,
+    policies,
+    properties,
+    secrets,
+    starting,
+    variables,
+)
 from .context import Context
 from .findings import SEVERITIES, Finding, Fix, Report, Severity, TextEdit
 from .registry import REGISTRY, Rule
 from .selection import Selection, load_selection, silence_of
+from .translation import has_twin
 
 __all__ = [
     "REGISTRY",
@@ -27,7 +49,23 @@ __all__ = [
     "load_selection",
 ]
 
-_MODULES = (files, parameters, pipelines, properties, variables)
+_MODULES = (
+    conditions,
+    files,
+    frameworks,
+    functions,
+    imports,
+    jobs,
+    local,
+    parameters,
+    paths,
+    pipelines,
+    policies,
+    properties,
+    secrets,
+    starting,
+    variables,
+)
 
 
 def diagnose(document: PythonDocument, selection: Selection | None = None) -> list[Finding]:
@@ -60,10 +98,22 @@ def _program_findings(document: PythonDocument, codes: frozenset[str], selection
             key = (code, report.span.start, report.span.end, report.message)
             if key not in found:
                 found[key] = _finding(rule, report, selection)
+    for finding in _definition_findings(context, codes, selection):
+        found.setdefault((finding.code, finding.span.start, finding.span.end, finding.message), finding)
     return list(found.values())
 
 
-def _finding(rule: Rule, report: Report, selection: Selection) -> Finding:
+def _definition_findings(context: Context, codes: frozenset[str], selection: Selection) -> Iterator[Finding]:
+    """Findings of the rules on definitions that have no twin among the rules on programs."""
+    for translated in context.translated:
+        code = translated.finding.code
+        if code not in codes or not context.own(translated.span) or has_twin(translated):
+            continue
+        report = jobs.report_of(context, translated)
+        yield _finding(DEFINITION_RULES[code], report, selection)
+
+
+def _finding(rule: Rule | DefinitionRule, report: Report, selection: Selection) -> Finding:
     severity = report.severity or rule.severity
     return Finding(
         rule.code,

@@ -33,6 +33,8 @@ from .findings import Fix, TextEdit
 if TYPE_CHECKING:
     from stepbridge_lsp.documents.python import PythonDocument
 
+    from .translation import Translated
+
 
 class Context:
     """A document while its rules run."""
@@ -43,8 +45,7 @@ class Context:
         self.source = document.source
         self.workspace = document.workspace
 
-    # -- sorted views
-    # -------------------------------------------------------------------------------------------
+    # -- sorted views ------------------------------------------------------------------------------
 
     @cached_property
     def _by_kind(self) -> dict[str, list[SdkObject]]:
@@ -96,8 +97,14 @@ class Context:
             if step.type in types:
                 yield step
 
-    # -- text
-    # ---------------------------------------------------------------------------------------------------
+    @cached_property
+    def translated(self) -> list[Translated]:
+        """What the rules on definitions say of the steps that this program makes."""
+        from .translation import Translation
+
+        return Translation(self.model).findings()
+
+    # -- text --------------------------------------------------------------------------------------
 
     def text(self, span: Span) -> str:
         """The source text of a place; empty for one in another document."""
@@ -108,8 +115,7 @@ class Context:
         found = self.source.find(b"\n", offset)
         return len(self.source) if found < 0 else found
 
-    # -- fixes
-    # --------------------------------------------------------------------------------------------------
+    # -- fixes -------------------------------------------------------------------------------------
 
     def replace(self, span: Span, text: str, title: str, *, safe: bool = True) -> tuple[Fix, ...]:
         return (Fix(title, (TextEdit(span, text),), safe),) if self.own(span) else ()

@@ -361,8 +361,7 @@ def variable_name(context: Context) -> Iterator[Report]:
             yield Report(f'The parameter "{name}" is held by "{variable}".', parameter.name.span)
 
 
-# -- in a pipeline
-# ------------------------------------------------------------------------------------------------
+# -- in a pipeline ---------------------------------------------------------------------------------
 
 
 @rule(

@@ -248,8 +248,7 @@ def without_session(context: Context) -> Iterator[Report]:
                 break
 
 
-# -- dependencies
-# -------------------------------------------------------------------------------------------------
+# -- dependencies ----------------------------------------------------------------------------------
 
 
 def _names_in(pipeline: Pipeline) -> set[str]:
@@ -411,8 +410,7 @@ def rejoining(context: Context) -> Iterator[Report]:
                 )
 
 
-# -- calls of the pipeline
-# ----------------------------------------------------------------------------------------
+# -- calls of the pipeline -------------------------------------------------------------------------
 
 
 @rule(

@@ -31,13 +31,13 @@ def kind_of(step: Step) -> str | None:
     return step.type if step.type in KINDS else None
 
 
-def walk(use: PropertyUse) -> Property | None:
-    """Where a property path leads; None where its step's results are not known."""
+def walk(use: PropertyUse, length: int | None = None) -> Property | None:
+    """Where a property path (or its first segments) leads; None where its step's results are not known."""
     kind = kind_of(use.step) if use.step is not None else None
     if kind is None or kind in ("Lambda", "Callback", "Condition", "Fail"):
         return None
     parts: list[tuple[str | int, bool]] = []
-    for segment in use.variable.path:
+    for segment in use.variable.path[:length]:
         if isinstance(segment, Index):
             parts.append((segment.key if segment.key is not None else 0, True))
         else:
@@ -58,10 +58,27 @@ def property_path(context: Context) -> Iterator[Report]:
     maps in brackets."""
     for use in context.model.property_uses:
         found = walk(use)
-        if found is None or found.fault is None or found.at >= len(use.variable.spans):
+        if found is None:
             continue
-        span = use.variable.spans[found.at]
-        yield _fault(context, use, found, span)
+        at = _subscripted_structure(use)
+        if at is not None:
+            before = use.variable.path[at - 1] if at else "properties"
+            member = use.variable.path[at]
+            key = member.key if isinstance(member, Index) else None
+            yield Report(f'"{before}" cannot be subscripted: write .{key}.', use.variable.spans[at])
+        elif found.fault is not None and found.at < len(use.variable.spans):
+            yield _fault(context, use, found, use.variable.spans[found.at])
+
+
+def _subscripted_structure(use: PropertyUse) -> int | None:
+    """Where a member is taken by brackets, which the SDK's objects do not know."""
+    for at, segment in enumerate(use.variable.path):
+        if not isinstance(segment, Index) or not isinstance(segment.key, str):
+            continue
+        before = walk(use, at)
+        if at == 0 or (before is not None and before.shape is not None and before.shape.type == "structure"):
+            return at
+    return None
 
 
 def _fault(context: Context, use: PropertyUse, found: Property, span: Span) -> Report:

@@ -156,8 +156,7 @@ def _codes(value: Any, path: Path, key: str) -> tuple[str, ...]:
     return tuple(item.upper() for item in value)
 
 
-# -- comments
-# -----------------------------------------------------------------------------------------------------
+# -- comments --------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
