@@ -33,8 +33,9 @@ from sagemaker import image_uris
 from sagemaker.estimator import Estimator
 from sagemaker.inputs import TrainingInput, TransformInput, CreateModelInput
 from sagemaker.model import Model
-from sagemaker.processing import ProcessingInput, ProcessingOutput, ScriptProcessor, FrameworkProcessor,
-Processor from sagemaker.pytorch import PyTorch
+from sagemaker.processing import ProcessingInput, ProcessingOutput
+from sagemaker.processing import FrameworkProcessor, Processor, ScriptProcessor
+from sagemaker.pytorch import PyTorch
 from sagemaker.pytorch.processing import PyTorchProcessor
 from sagemaker.huggingface import HuggingFace
 from sagemaker.sklearn.estimator import SKLearn
@@ -54,16 +55,17 @@ from sagemaker.workflow.functions import Join, JsonGet
 from sagemaker.workflow.lambda_step import LambdaStep, LambdaOutput, LambdaOutputTypeEnum
 from sagemaker.workflow.model_step import ModelStep
 from sagemaker.workflow.parallelism_config import ParallelismConfiguration
-from sagemaker.workflow.parameters import ParameterBoolean, ParameterFloat, ParameterInteger, ParameterString
+from sagemaker.workflow.parameters import ParameterBoolean, ParameterFloat
+from sagemaker.workflow.parameters import ParameterInteger, ParameterString
 from sagemaker.workflow.pipeline import Pipeline
 from sagemaker.workflow.pipeline_context import LocalPipelineSession, PipelineSession
 from sagemaker.workflow.properties import PropertyFile
-from sagemaker.workflow.retry import (
-    SageMakerJobExceptionTypeEnum, SageMakerJobStepRetryPolicy, StepExceptionTypeEnum, StepRetryPolicy)
+from sagemaker.workflow.retry import SageMakerJobExceptionTypeEnum, SageMakerJobStepRetryPolicy
+from sagemaker.workflow.retry import StepExceptionTypeEnum, StepRetryPolicy
 from sagemaker.workflow.selective_execution_config import SelectiveExecutionConfig
 from sagemaker.workflow.step_collections import RegisterModel
-from sagemaker.workflow.steps import (
-    CacheConfig, CreateModelStep, ProcessingStep, TrainingStep, TransformStep, TuningStep)
+from sagemaker.workflow.steps import CacheConfig, CreateModelStep, ProcessingStep, TrainingStep
+from sagemaker.workflow.steps import TransformStep, TuningStep
 from sagemaker.workflow.triggers import PipelineSchedule
 session = PipelineSession()
 role = sagemaker.get_execution_role()
@@ -72,10 +74,12 @@ image = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/own:1"
     "v3": """\
 from sagemaker.core.helper.session_helper import get_execution_role
 from sagemaker.core.processing import ScriptProcessor
-from sagemaker.core.shapes import ProcessingInput, ProcessingOutput, ProcessingS3Input, ProcessingS3Output
+from sagemaker.core.shapes import ProcessingInput, ProcessingOutput
+from sagemaker.core.shapes import ProcessingS3Input, ProcessingS3Output
 from sagemaker.core.workflow.functions import Join, JsonGet
-from sagemaker.core.workflow.parameters import ParameterBoolean, ParameterFloat, ParameterInteger,
-ParameterString from sagemaker.core.workflow.pipeline_context import PipelineSession
+from sagemaker.core.workflow.parameters import ParameterBoolean, ParameterFloat
+from sagemaker.core.workflow.parameters import ParameterInteger, ParameterString
+from sagemaker.core.workflow.pipeline_context import PipelineSession
 from sagemaker.core.workflow.properties import PropertyFile
 from sagemaker.mlops.workflow.pipeline import Pipeline
 from sagemaker.mlops.workflow.steps import CacheConfig, ProcessingStep, TrainingStep
