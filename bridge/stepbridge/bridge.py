@@ -101,6 +101,7 @@ class Bridge:
         self._number = next(_NUMBERS)  # a debug server has one bridge for each pipeline it runs
         self.bus = EventBus()
         self._engine_setting = engine or workspace.settings.engine
+        self.program_failure: ProgramError | None = None  # of a program that failed after it started a run
         self._python = python
         self._images = images
         self._loop = asyncio.get_running_loop()
@@ -274,6 +275,7 @@ class Bridge:
             result = await refusal.guard(task)
         finally:
             task.cancel()
+        self.program_failure = result.failure
         if result.failure is not None and not result.started:
             raise result.failure
         if not result.declared and not result.started:

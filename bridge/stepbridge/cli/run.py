@@ -212,7 +212,10 @@ async def _run(workspace: Workspace, view: View, **options: Any) -> int:
             ended = [await bridge.executions.finished(record.run) for record in records]
     finally:
         await bridge.close()
-    return _exit_code(ended)
+    code = _exit_code(ended)
+    if code == 0 and bridge.program_failure is not None:
+        raise bridge.program_failure
+    return code
 
 
 def _request(workspace: Workspace, **options: Any) -> RunRequest:

@@ -37,7 +37,7 @@ async def resolve_image(
     Raises:
         ImageNotFoundError: there is none and none can be had.
     """
-    mapped = image_for(uri)
+    mapped = None if engine.name == "process" else image_for(uri)  # the map names container images
     if mapped is not None:
         config = await engine.image(mapped)
         if config is None:
