@@ -6,9 +6,10 @@ import asyncio
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from stepbridge.debug import DebugStream
 from stepbridge.debug.dap_frames import FrameStream, decode
@@ -120,11 +121,13 @@ async def events(process: asyncio.subprocess.Process) -> AsyncIterator[dict[str,
         yield json.loads(line)
 
 
-async def main() -> int:
-    options = await engine_options()
+async def run_and_look(options: list[str], errors: IO[bytes]) -> int:
+    """Run the example with `--debug Train`, play the editor, and return the exit code."""
     command = [STEPBRIDGE, "run", str(WINE / "pipeline.py"), "--json", "--debug", "Train", *options]
     print("$ stepbridge run examples/wine/pipeline.py --debug Train")
-    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, limit=2**20)
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.PIPE, stderr=errors, limit=2**20
+    )
     async for event in events(process):
         match event["event"]:
             case "step-started":
@@ -134,18 +137,33 @@ async def main() -> int:
             case "step-debug" if event["state"] == "waiting":
                 print(f"{event['step']} waits for a debugger on 127.0.0.1:{event['port']}")
                 await look_inside(event["port"])
-    code = await process.wait()
+    return await process.wait()
+
+
+def show_results() -> None:
+    """The table of steps, and where the model lies."""
     shown = [STEPBRIDGE, "show", "latest"]
     subprocess.run(shown, cwd=WINE, check=True)
     answer = subprocess.run([*shown, "--json"], cwd=WINE, check=True, capture_output=True, text=True)
     steps = {step["name"]: step for step in json.loads(answer.stdout)["steps"]}
     uri = steps["Train"]["outputs"].get("model", "")
     print(f"\nmodel: {WINE / '.stepbridge' / 's3' / uri.removeprefix('s3://')}")
-    return code
+
+
+def main() -> int:
+    options = asyncio.run(engine_options())
+    with tempfile.TemporaryFile() as errors:  # what the SDK says while it compiles matters on failure only
+        code = asyncio.run(run_and_look(options, errors))
+        if code:
+            errors.seek(0)
+            sys.stderr.write(errors.read().decode(errors="replace"))
+            return code
+    show_results()
+    return 0
 
 
 if __name__ == "__main__":
     try:
-        sys.exit(asyncio.run(main()))
+        sys.exit(main())
     except StepBridgeError as error:
         sys.exit(f"error: {error}")
