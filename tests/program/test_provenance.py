@@ -110,6 +110,20 @@ def test_what_differs_now_is_found(project: Project) -> None:
     assert sorted(found.refresh(uri)) == [("gone.py", gone), ("new.py", new), ("train.py", train)]
 
 
+def test_where_all_files_are_gone_the_upload_counts(project: Project, tmp_path: Path) -> None:
+    project.file("training/train.py", "train\n")
+    project.file("step.py", "step\n")
+    archive, script = project.upload_folder("training"), project.upload_file("step.py")
+    sources = project.sources()
+    project.root.rename(tmp_path / "elsewhere")
+
+    assert sources.provenance.refresh(archive) == []
+    assert sources.unpack(archive, tmp_path / "code") == ()
+    assert (tmp_path / "code/train.py").read_text() == "train\n"
+    assert sources.materialize(script, tmp_path / "job") == ()
+    assert (tmp_path / "job/step.py").read_text() == "step\n"
+
+
 def test_a_lone_entry_point_does_not_stand_for_its_folder(project: Project) -> None:
     project.file("train.py", "alone\n")
     project.file("pipeline.py", "\n")

@@ -127,28 +127,20 @@ async def test_our_shortcuts_change_nothing_in_the_definition(runner: Runner, tm
 
 
 @pytest.mark.parametrize("name", ["local_pipeline_session.py", "pipeline_session.py"])
-async def test_the_documentations_example(runner: Runner, name: str) -> None:
+async def test_the_documentations_example_also_when_its_pipeline_exists(runner: Runner, name: str) -> None:
     folder = copy_example(runner, "seed")
+    runner.aws.pipelines["MyPipeline"] = {"PipelineName": "MyPipeline"}  # of an earlier run
+
     result = await runner.run(f"seed/{name}", cwd=folder)
 
     assert [start.pipeline for start in result.started] == ["MyPipeline"], runner.output
+    assert runner.aws.operations("sagemaker").count("UpdatePipeline") == 1
     (step,) = runner.aws.definition("MyPipeline")["Steps"]
     image = step["Arguments"]["AlgorithmSpecification"]["TrainingImage"]
     assert image.endswith(".dkr.ecr.eu-west-3.amazonaws.com/pytorch-training:1.8.0-cpu-py36")
     # the stand-in runs no step: the program stops at the first step of an empty list
     assert result.failure is not None
     assert "IndexError" in result.failure.message
-
-
-@pytest.mark.parametrize("name", ["local_pipeline_session.py", "pipeline_session.py"])
-async def test_a_pipeline_of_an_earlier_run_may_be_created_again(runner: Runner, name: str) -> None:
-    folder = copy_example(runner, "seed")
-    runner.aws.pipelines["MyPipeline"] = {"PipelineName": "MyPipeline"}
-
-    result = await runner.run(f"seed/{name}", cwd=folder)
-
-    assert [start.pipeline for start in result.started] == ["MyPipeline"], runner.output
-    assert runner.aws.operations("sagemaker").count("UpdatePipeline") == 1
 
 
 LOCAL = """

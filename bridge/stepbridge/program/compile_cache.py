@@ -25,7 +25,7 @@ from .target import ProgramTarget
 
 _VERSION = 1
 _READING = ("Describe", "List", "Get", "Head", "Search", "Simulate", "BatchGet", "Query")
-_REPEATABLE = ("CreatePipeline", "UpdatePipeline", "StartPipelineExecution", "AddTags")
+_REPEATABLE = ("CreatePipeline", "UpdatePipeline", "StartPipelineExecution", "AddTags", "AssumeRole")
 _STORING = ("CreateBucket", "PutObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload")
 _WAITING = "DescribePipelineExecution"
 _ENVIRONMENT = ("AWS_REGION", "AWS_DEFAULT_REGION", "PYTHONPATH", "SAGEMAKER_USER_CONFIG_OVERRIDE")

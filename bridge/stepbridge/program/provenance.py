@@ -87,7 +87,10 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _current(source: Source) -> dict[str, Path]:
+    """Name -> file, also of files that were deleted; nothing where all are gone (another branch, a move)."""
     found = {name: Path(member.path) for name, member in source.members.items()}
+    if not any(path.is_file() for path in found.values()):
+        return {}
     for prefix, folder in source.trees.items():
         for path in files_below(Path(folder)):
             name = str(PurePosixPath(prefix) / path.relative_to(folder).as_posix())
