@@ -44,13 +44,16 @@ def complete(document: PythonDocument, offset: int) -> list[Completion]:
     if cursor.comment:
         return []
     if cursor.string is not None:
-        found = _in_string(document, cursor) if cursor.string.plain and cursor.alone else ()
+        plain = cursor.string.plain and cursor.alone
+        found: Iterable[Completion] = _in_string(document, cursor) if plain else ()
     elif cursor.base is not None:
         found = _members(document, cursor)
     else:
         found = _bare(document, cursor)
-    unique = {(item.label, item.kind): item for item in reversed(list(found))}
-    return sorted(unique.values(), key=lambda item: (item.rank, item.label))
+    unique: dict[tuple[str, Kind], Completion] = {}
+    for item in found:
+        unique.setdefault((item.label, item.kind), item)
+    return sorted(unique.values(), key=lambda item: item.rank)
 
 
 def documentation_of(lookup: tuple[str, str]) -> str:
@@ -98,13 +101,7 @@ def _outputs(document: PythonDocument, value: Value) -> Iterator[Choice]:
 
 
 def _of_choice(choice: Choice, span: Span, text: str) -> Completion:
-    return Completion(
-        choice.text, "value", span, text, choice.detail, choice.documentation, _rank(choice), None
-    )
-
-
-def _rank(choice: Choice) -> int:
-    return choice.rank
+    return Completion(choice.text, "value", span, text, choice.detail, choice.documentation, choice.rank)
 
 
 # -- attributes ------------------------------------------------------------------------------------
@@ -151,7 +148,7 @@ def _bare(document: PythonDocument, cursor: Cursor) -> Iterator[Completion]:
 def _keywords(document: PythonDocument, cursor: Cursor, span: Span) -> Iterator[Completion]:
     """Arguments of the call that are not given yet, required ones first."""
     frame = cursor.frame
-    target = target_of(document, frame) if frame is not None else None
+    target = target_of(document, cursor.frames[-1:]) if frame is not None else None
     if frame is None or target is None:
         return
     given = set(target.call.bound) if target.call is not None else set()

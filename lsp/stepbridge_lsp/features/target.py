@@ -12,10 +12,12 @@ from stepbridge_lsp.catalog import Callable_, Formal, SdkClass, SdkFunction
 from stepbridge_lsp.documents.python import PythonDocument
 from stepbridge_lsp.documents.scopes import StepMethod
 from stepbridge_lsp.model import Step
-from stepbridge_lsp.values import Call, SdkObject, SymbolValue, Value
+from stepbridge_lsp.values import Call, SdkObject, StepArguments, SymbolValue, Value
 
 from .cursor import Cursor, Frame
+from .places import object_of
 
+_CLOSERS = {"(": ")", "[": "]", "{": "}"}
 _LONGEST = 4_000  # bytes of a callee's text that are evaluated again
 
 
@@ -50,23 +52,31 @@ class Target:
         return self.call.value(name) if self.call is not None else None
 
 
-def target_of(document: PythonDocument, frame: Frame) -> Target | None:
-    """The call that a bracket begins; None if it is none of the SDK."""
+def target_of(document: PythonDocument, frames: tuple[Frame, ...]) -> Target | None:
+    """The call whose bracket is the first of `frames` (the others are inside); None if it is none of the
+    SDK.
+    """
+    frame = frames[0]
     if frame.kind != "(" or not frame.base or len(frame.base) > _LONGEST:
         return None
-    call = call_starting(document, frame.offset)
+    call = call_starting(document, frame.offset) or _unfinished(document, frames)
     if call is not None:
-        cls = call.result.cls if isinstance(call.result, SdkObject) else None
-        made = call.receiver.cls if call.receiver is not None else cls or _constructed(call)
-        return Target(call.target, made, call.receiver, call)
+        made = call.receiver or object_of(call.result)
+        return Target(call.target, made.cls if made is not None else None, call.receiver, call)
     return _evaluated(document.evaluate(frame.base, frame.offset))
 
 
-def _constructed(call: Call) -> SdkClass | None:
-    for value in (call.result, getattr(call.result, "object", None)):
-        if isinstance(value, SdkObject):
-            return value.cls
-    return None
+def _unfinished(document: PythonDocument, frames: tuple[Frame, ...]) -> Call | None:
+    """The call as far as it was finished before the item that is being written."""
+    written = document.source[frames[0].offset : frames[-1].item].decode("utf-8", "replace")
+    if len(written) > _LONGEST:
+        return None
+    text = frames[0].base + written.rstrip() + "".join(_CLOSERS[frame.kind] for frame in reversed(frames))
+    value = document.evaluate(text, frames[0].offset)
+    if isinstance(value, StepArguments):
+        return value.call
+    made = object_of(value)
+    return made.call if made is not None else None
 
 
 def _evaluated(value: Value) -> Target | None:
@@ -124,7 +134,7 @@ def slot_at(document: PythonDocument, cursor: Cursor) -> Slot | None:
     for index in range(len(cursor.frames) - 1, -1, -1):
         frame = cursor.frames[index]
         if frame.kind == "(" and frame.base:
-            target = target_of(document, frame)
+            target = target_of(document, cursor.frames[index:])
             formal = formal_of(target, frame) if target is not None else None
             if target is None or formal is None:
                 return None
