@@ -7,11 +7,12 @@ Rules on definitions live in `stepbridge.definition.rules`; those here are what 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from stepbridge.definition.rules import REGISTRY as DEFINITION_RULES
 from stepbridge.definition.rules import Rule as DefinitionRule
 
-from stepbridge_lsp.documents.python import PythonDocument
+from stepbridge_lsp.documents import AnyDocument, DefinitionDocument, PythonDocument
 
 from . import (
     conditions,
@@ -31,6 +32,7 @@ from . import (
     variables,
 )
 from .context import Context
+from .definitions import definition_findings, template_findings
 from .findings import SEVERITIES, Finding, Fix, Report, Severity, TextEdit
 from .registry import REGISTRY, Rule
 from .selection import Selection, load_selection, silence_of
@@ -68,22 +70,31 @@ _MODULES = (
 )
 
 
-def diagnose(document: PythonDocument, selection: Selection | None = None) -> list[Finding]:
+def diagnose(document: AnyDocument, selection: Selection | None = None) -> list[Finding]:
     """The findings on a document, in the order of their places."""
     selection = selection or Selection()
     codes = selection.for_file(document.key)
-    found = list(_program_findings(document, codes, selection))
-    silence = silence_of(document.source)
-    if silence.file or silence.lines:
-        lines = document.lines
-        found = [
-            finding
-            for finding in found
-            if not silence.covers(
-                finding.code, lines.line_of(finding.span.start), lines.line_of(finding.span.end)
-            )
-        ]
+    if isinstance(document, PythonDocument):
+        found = list(_program_findings(document, codes, selection))
+        found = list(_not_silenced(document, found))
+    else:
+        within = definition_findings if isinstance(document, DefinitionDocument) else template_findings
+        found = [_levelled(finding, selection) for finding in within(document, codes)]  # type: ignore[arg-type]
     return sorted(found, key=lambda finding: (finding.span.start, finding.span.end, finding.code))
+
+
+def _levelled(finding: Finding, selection: Selection) -> Finding:
+    level = selection.level(finding.code, finding.severity)
+    return finding if level == finding.severity else replace(finding, severity=level)
+
+
+def _not_silenced(document: PythonDocument, found: list[Finding]) -> Iterator[Finding]:
+    silence = silence_of(document.source)
+    lines = document.lines
+    for finding in found:
+        first, last = lines.line_of(finding.span.start), lines.line_of(finding.span.end)
+        if not silence.covers(finding.code, first, last):
+            yield finding
 
 
 def _program_findings(document: PythonDocument, codes: frozenset[str], selection: Selection) -> list[Finding]:

@@ -208,7 +208,9 @@ def _doubled(path: LocalPath) -> str:
     """The rest of a path that repeats the source folder which it counts from; empty where it does not."""
     if path.within is None or path.within.startswith("/") or path.name == "dependencies":
         return ""
-    prefix = _plain(f"{path.within.rstrip('/')}/")
+    prefix = _plain(f"{posixpath.normpath(path.within)}/")
+    if prefix in ("/", "./", ""):
+        return ""
     text = _plain(path.text)
     return text[len(prefix) :] if text.startswith(prefix) else ""
 

@@ -1,0 +1,275 @@
+"""The text of a JSON value, to find where in it a pointer leads, and what stands at a place.
+
+`json` reads the value; tree-sitter, which keeps its tree through edits, finds the places that are asked for.
+Text that is no JSON is read by a small forgiving parser of our own, so that a document stays known while a
+person types. All offsets are bytes of UTF-8.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import tree_sitter
+import tree_sitter_json
+from stepbridge.definition.values import JSON, UNKNOWN, Pointer
+
+from stepbridge_lsp.positions import LineIndex
+
+_LANGUAGE = tree_sitter.Language(tree_sitter_json.language())
+_MOST_BROKEN = 400_000  # bytes; the forgiving parser is slow, and a huge broken text is only reported as such
+_DEEPEST = 200
+
+TsNode = Any
+
+
+@dataclass
+class JsonText:
+    """One state of a text. `edit` makes the next one, and hands the tree on."""
+
+    source: bytes
+    _tree: Any = None
+    _value: JSON = UNKNOWN
+    _valid: bool | None = None
+    _forgiven: _Forgiven | None = None
+    _nodes: dict[Pointer, TsNode] = field(default_factory=dict)
+
+    def edit(self, start: int, old_end: int, text: bytes) -> JsonText:
+        """The text with the bytes between two offsets replaced."""
+        source = self.source[:start] + text + self.source[old_end:]
+        if self._tree is None:
+            return JsonText(source)
+        before, after = LineIndex.of(self.source), LineIndex.of(source)
+        new_end = start + len(text)
+        self._tree.edit(
+            start, old_end, new_end, _point(before, start), _point(before, old_end), _point(after, new_end)
+        )
+        tree: Any = tree_sitter.Parser(_LANGUAGE).parse(source, self._tree)
+        if tree.root_node.has_error:
+            tree = None  # how a broken tree mends depends on its past
+        return JsonText(source, tree)
+
+    # -- the value ------------------------------------------------------------------------------
+
+    @property
+    def valid(self) -> bool:
+        self._read()
+        return bool(self._valid)
+
+    @property
+    def value(self) -> JSON:
+        """The value; of broken text what can be told of it, with UNKNOWN for the rest."""
+        self._read()
+        return self._value
+
+    def _read(self) -> None:
+        if self._valid is not None:
+            return
+        try:
+            self._value = json.loads(self.source)
+            self._valid = True
+        except (ValueError, RecursionError):
+            self._valid = False
+            if len(self.source) <= _MOST_BROKEN:
+                self._forgiven = _Forgiven(self.source)
+                self._value = self._forgiven.value
+
+    # -- places ---------------------------------------------------------------------------------
+
+    def locate(self, pointer: Pointer, *, at_key: bool = False) -> tuple[int, int] | None:
+        """Start and end of the value that a pointer leads to, or of the key before it (with its quotes)."""
+        self._read()
+        if self._forgiven is not None:
+            places = self._forgiven.keys if at_key else self._forgiven.places
+            return places.get(pointer)
+        if not self._valid:
+            return None
+        node = self._pair(pointer) if at_key else self._node(pointer)
+        return (node.start_byte, node.end_byte) if node is not None else None
+
+    def pointer_at(self, offset: int) -> Pointer:
+        """The pointer of the innermost value, or member, that a place lies in."""
+        self._read()
+        if self._forgiven is not None:
+            return self._forgiven.pointer_at(offset)
+        pointer: Pointer = ()
+        node = self._root() if self._valid else None
+        while node is not None:
+            step = _child_at(node, offset)
+            if step is None:
+                break
+            key, node = step
+            pointer = (*pointer, key)
+        return pointer
+
+    def _root(self) -> TsNode | None:
+        if self._tree is None:
+            self._tree = tree_sitter.Parser(_LANGUAGE).parse(self.source)
+        values = [child for child in self._tree.root_node.named_children if child.type != "comment"]
+        return values[0] if values else None
+
+    def _node(self, pointer: Pointer) -> TsNode | None:
+        if pointer in self._nodes:
+            return self._nodes[pointer]
+        if not pointer:
+            node = self._root()
+        else:
+            parent = self._node(pointer[:-1])
+            pair = self._member(parent, pointer[-1]) if parent is not None else None
+            node = pair.child_by_field_name("value") if pair is not None and pair.type == "pair" else pair
+        self._nodes[pointer] = node
+        return node
+
+    def _pair(self, pointer: Pointer) -> TsNode | None:
+        parent = self._node(pointer[:-1]) if pointer else None
+        pair = self._member(parent, pointer[-1]) if parent is not None else None
+        return pair.child_by_field_name("key") if pair is not None and pair.type == "pair" else pair
+
+    def _member(self, parent: TsNode, key: str | int) -> TsNode | None:
+        """A pair of an object (the last of that name counts) or an item of an array."""
+        if parent.type == "array" and isinstance(key, int):
+            items = [child for child in parent.named_children if child.type != "comment"]
+            return items[key] if key < len(items) else None
+        found = None
+        for child in parent.named_children if parent.type == "object" else ():
+            if child.type == "pair" and _key_text(child) == key:
+                found = child
+        return found
+
+
+def _point(lines: LineIndex, offset: int) -> tuple[int, int]:
+    line = lines.line_of(offset)
+    return line, offset - lines.starts[line]
+
+
+def _key_text(pair: TsNode) -> str | None:
+    key = pair.child_by_field_name("key")
+    text = key.text.decode("utf-8", "replace") if key is not None and key.text is not None else ""
+    if "\\" not in text:
+        return text[1:-1]
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return None
+    return value if isinstance(value, str) else None
+
+
+def _child_at(node: TsNode, offset: int) -> tuple[str | int, TsNode | None] | None:
+    index = -1
+    for child in node.named_children:
+        if child.type == "comment":
+            continue
+        index += 1
+        if not child.start_byte <= offset <= child.end_byte:
+            continue
+        if node.type == "array":
+            return index, child
+        if child.type == "pair":
+            key, value = _key_text(child), child.child_by_field_name("value")
+            inside = value is not None and value.start_byte <= offset <= value.end_byte
+            return (key or "", value if inside else None)
+    return None
+
+
+_TOKEN = re.compile(
+    rb'[\s,]*(?:(?P<open>[\[{])|(?P<close>[\]}])|(?P<string>"(?:[^"\\\n]|\\.)*"?)|(?P<colon>:)'
+    rb"|(?P<word>[^\s,\[\]{}:\"]+))",
+    re.DOTALL,
+)
+
+
+class _Forgiven:
+    """A broken text, read as far as it makes sense: missing values are UNKNOWN, brackets close at the end."""
+
+    def __init__(self, source: bytes) -> None:
+        self.source = source
+        self.places: dict[Pointer, tuple[int, int]] = {}
+        self.keys: dict[Pointer, tuple[int, int]] = {}
+        self._tokens = list(_TOKEN.finditer(source))
+        self._at = 0
+        self.value = self._read_value((), 0)
+
+    def pointer_at(self, offset: int) -> Pointer:
+        best: Pointer = ()
+        for table in (self.keys, self.places):
+            for pointer, (start, end) in table.items():
+                if start <= offset <= end and len(pointer) > len(best):
+                    best = pointer
+        return best
+
+    def _next(self) -> re.Match[bytes] | None:
+        return self._tokens[self._at] if self._at < len(self._tokens) else None
+
+    def _read_value(self, pointer: Pointer, depth: int) -> JSON:
+        token = self._next()
+        if token is None:
+            return UNKNOWN
+        kind = token.lastgroup
+        start, end = token.span(kind) if kind else (0, 0)
+        if kind == "open" and depth < _DEEPEST:
+            self._at += 1
+            inside = self._read_object if token["open"] == b"{" else self._read_array
+            value = inside(pointer, depth)
+            before = self._tokens[self._at - 1]
+            self.places[pointer] = (start, before.end())
+            return value
+        if kind in ("close", "colon"):
+            return UNKNOWN
+        self._at += 1
+        self.places[pointer] = (start, end)
+        try:
+            return json.loads(token[kind]) if kind is not None else UNKNOWN
+        except ValueError:
+            return UNKNOWN
+
+    def _read_array(self, pointer: Pointer, depth: int) -> JSON:
+        items: list[JSON] = []
+        while (token := self._next()) is not None:
+            if token.lastgroup == "close":
+                self._at += 1
+                return items
+            if token.lastgroup == "colon":
+                self._at += 1
+                continue
+            items.append(self._read_value((*pointer, len(items)), depth + 1))
+        return [*items, UNKNOWN]
+
+    def _read_object(self, pointer: Pointer, depth: int) -> JSON:
+        members: dict[Any, JSON] = {UNKNOWN: UNKNOWN}  # a broken object may have more than we make out
+        while (token := self._next()) is not None:
+            if token.lastgroup == "close":
+                self._at += 1
+                return members
+            if token.lastgroup != "string":
+                if token.lastgroup == "open":
+                    self._read_value((*pointer, "?"), depth + 1)
+                else:
+                    self._at += 1
+                continue
+            self._at += 1
+            self._read_member(token, members, pointer, depth)
+        return members
+
+    def _read_member(
+        self, token: re.Match[bytes], members: dict[Any, JSON], pointer: Pointer, depth: int
+    ) -> None:
+        try:
+            key = json.loads(token["string"])
+        except ValueError:
+            key = token["string"].decode("utf-8", "replace").strip('"')
+        place = (*pointer, key)
+        self.keys[place] = token.span("string")
+        colon = self._next()
+        if colon is None or colon.lastgroup != "colon":
+            return
+        self._at += 1
+        following = self._next()
+        if (
+            following is not None
+            and b"," in self.source[colon.end() : following.start(following.lastgroup or 0)]
+        ):
+            members[key] = UNKNOWN
+            return
+        members[key] = self._read_value(place, depth + 1)
