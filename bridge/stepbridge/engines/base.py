@@ -44,6 +44,10 @@ class ContainerSpec:
     ports: Mapping[int, int] = field(default_factory=dict)  # container port -> loopback port here (0: free)
     memory_bytes: int | None = None
 
+    def missing_source(self) -> Path | None:
+        """The first mount source that is not on this machine. Engines refuse it: some would make a folder."""
+        return next((mount.source for mount in self.mounts if not mount.source.exists()), None)
+
     def with_environment(self, **values: str) -> ContainerSpec:
         return replace(self, environment={**self.environment, **values})
 

@@ -28,7 +28,7 @@ STDERR_KEPT = 16 * 1024
 # What an engine says where a container cannot start -> what to try.
 HINTS = (
     (
-        "executable file not found",
+        "executable file",
         "The image has no such program; see its ENTRYPOINT with `docker image inspect`.",
     ),
     (
@@ -41,7 +41,6 @@ HINTS = (
     ),
     ("could not select device driver", "Install the NVIDIA container toolkit, or give the step no GPU."),
     ("no space left on device", "Free some disk space: `docker system df` shows what the engine holds."),
-    ("bind source path does not exist", "A file of this run was deleted; start the run again."),
     ("is already in use by container", "Remove the container of that name: docker rm -f NAME."),
     ("port is already allocated", "Another program has that port; choose port 0 for a free one."),
     ("address already in use", "Another program has that port; choose port 0 for a free one."),
@@ -95,7 +94,7 @@ class DockerEngine:
         try:
             found = await self._wire.call("GET", f"/images/{segment(reference)}/json")
         except ApiError as error:
-            if error.status in (400, 404):
+            if error.status in (400, 404) or _is_no_reference(error):
                 return None
             raise _engine_error(f"The engine could not tell about the image {reference}", error) from None
         return image_config(found)
@@ -179,11 +178,13 @@ class DockerEngine:
         """Nothing is held open between calls."""
 
     async def _create(self, spec: ContainerSpec) -> DockerContainer:
+        if missing := spec.missing_source():
+            raise EngineError(f"{spec.name} mounts {missing}, which is not there", "Start the run again.")
         body = create_body(spec, self._gateway)
         try:
             created = await self._wire.call("POST", "/containers/create", body, {"name": spec.name})
         except ApiError as error:
-            if "no such image" in error.message.lower() or "invalid reference" in error.message:
+            if "no such image" in error.message.lower() or _is_no_reference(error):
                 raise ImageNotFoundError(
                     f"There is no image {spec.image} on this machine",
                     "Build or pull it, or map it to another one ([images] in stepbridge.toml).",
@@ -238,7 +239,7 @@ class DockerContainer:
         try:
             await self._wire.call("POST", f"{self._path}/kill", query={"signal": signal})
         except ApiError as error:
-            if error.status not in (404, 409):  # gone, or ended
+            if error.status != 404 and not _has_ended(error):
                 raise _engine_error(f"{self.spec.name} could not be signalled", error) from None
 
     async def stop(self, grace_seconds: float = 5.0) -> None:
@@ -308,7 +309,7 @@ class DockerContainer:
         try:
             yield
         except ApiError as error:
-            if error.status == 409:
+            if _has_ended(error):
                 raise EngineError(f"{self.spec.name} {what}: it has ended") from None
             if error.status == 404:
                 raise EngineError(f"{self.spec.name} {what}: somebody removed it") from None
@@ -385,6 +386,15 @@ def _is_ours(address: str) -> bool:
         except OSError:
             return False
     return True
+
+
+def _has_ended(error: ApiError) -> bool:
+    """The engine will not do that to a container that does not run; Podman says so with status 500."""
+    return error.status == 409 or "container state improper" in error.message
+
+
+def _is_no_reference(error: ApiError) -> bool:
+    return "invalid reference format" in error.message
 
 
 def _not_started(spec: ContainerSpec, error: ApiError) -> EngineError:

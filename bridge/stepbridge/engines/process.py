@@ -101,6 +101,8 @@ class ProcessEngine:
         if image is None:
             await self.pull(spec.image, None, lambda text, share: None)
             raise AssertionError
+        if missing := spec.missing_source():
+            raise EngineError(f"{spec.name} mounts {missing}, which is not there", "Start the run again.")
         argv = (*(spec.entrypoint or ()), *(spec.command or ())) or image.command
         identity = f"{self._mine}{next(self._number)}"
         folder = self._folder / identity
