@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from stepbridge.debug import DebugPlan, DebugpyCache, RelayServer, ScriptTarget, StepDebugger
+from stepbridge.debug.plan import Mode
 
 from tests.support.dap_client import DapClient
 
@@ -279,9 +280,9 @@ async def test_an_armed_busy_loop_is_attached_on_the_spot(
             await client.disconnect()
         await step.state("detached")
         async with editor(step.debugger) as client:  # and again, by the next editor
-            await client.attach(breakpoints={str(script): [6]})
+            await client.attach(breakpoints={str(script): [10]})  # in a frame that runs already
             _, line, _, body = await client.where()
-            assert line == 6
+            assert line == 10
             await client.set_breakpoints(str(script), [])
             (step_folder / "stop").touch()
             await client.resume(body["threadId"])
@@ -511,6 +512,28 @@ async def test_a_crash_waits_for_the_editor_with_all_its_frames(
             await client.event("terminated")
         assert await step.result() == expected
         assert expected[0] == code
+
+
+@pytest.mark.parametrize("mode", ["wait", "arm"])
+@pytest.mark.parametrize("wanted", [True, False])
+async def test_an_attached_editors_own_filter_decides_about_an_uncaught_exception(
+    cache: DebugpyCache, python: Path, step_folder: Path, mode: Mode, wanted: bool
+) -> None:
+    script = step_folder / "script.py"
+    script.write_text(CRASH.format(before="import time\ntime.sleep(1.5)", call="main()"))
+    expected = await plain([python, script.name], cwd=step_folder)
+    plan = DebugPlan(mode=mode, post_mortem=True)
+    async with LocalStep(cache, plan, [python, script.name], cwd=step_folder) as step:
+        async with editor(step.debugger) as client:
+            await client.attach(exceptions=["uncaught"] if wanted else [])
+            if wanted:
+                body = await client.stopped("exception")
+                frames = await client.stack(body["threadId"])
+                assert [f["name"] for f in frames[:2]] == ["divide", "main"]
+                await client.resume(body["threadId"])
+            await client.event("terminated")
+            assert len(client.events("stopped")) == int(wanted)
+        assert await step.result() == expected
 
 
 async def test_a_crash_with_no_editor_is_released_after_its_time_or_on_demand(

@@ -22,7 +22,7 @@ from stepbridge.errors import DebugError
 
 PAYLOAD = Path(__file__).parent / "payload"
 
-LAYOUT = "1"  # part of every folder's name: raise it when PATCHES or the layout change
+LAYOUT = "2"  # part of every folder's name: raise it when PATCHES or the layout change
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,17 @@ PATCHES = (
         "debugpy/_vendored/pydevd/_pydevd_bundle/pydevd_process_net_command_json.py",
         r"if self\._options\.stop_on_entry and start_reason == ['\"]launch['\"]:",
         "if self._options.stop_on_entry:",
+    ),
+    # A loop at module level which runs while its breakpoint is set: the tracer of the outermost frame puts
+    # itself back over what setting the breakpoint had put there, and the breakpoint is never hit.
+    Patch(
+        "debugpy/_vendored/pydevd/_pydevd_bundle/pydevd_trace_dispatch_regular.py",
+        r"(?m)^(        )frame_trace_dispatch = self\._frame_trace_dispatch\n(?=\1if frame_trace_dispatch)",
+        r"\1py_db = self._args[0]\n"
+        r"\1if getattr(self, '_mtime', py_db.mtime) != py_db.mtime:\n"
+        r"\1    return py_db.trace_dispatch(frame, event, arg)\n"
+        r"\1self._mtime = py_db.mtime\n"
+        r"\1frame_trace_dispatch = self._frame_trace_dispatch\n",
     ),
 )
 

@@ -1,47 +1,42 @@
 """Attach on demand: load debugpy into a program that is in full swing.
 
-Called in the main thread between two of its instructions, on top of whatever it does. Where debugpy can
-trace threads other than the current one, a helper thread does the work and the program goes on meanwhile;
-else (Python < 3.12 elsewhere than on x86-64 with glibc) it is done here, so that at least the main thread is
-traced.
+The word comes in the main thread, between two instructions of whatever the program does: it may be half-way
+through an import, or hold a lock. So a thread does the loading, which takes its time and needs locks. Only
+the last part is done in the main thread, on top of the program's frames: that makes the frames that run
+now traceable, on every processor and libc (debugpy's way to trace other threads needs a library which exists
+for x86-64 with glibc only).
 """
 
-import os
 import sys
 
 _SWITCH_SECONDS = 0.00005
 
 
-def attach(start):
-    """Run `start` in a thread if that can trace the main thread, else here."""
-    if not _can_trace_other_threads():
-        start()
-        return
+def attach(control, load, finish, failed):
+    """Run load() in a thread, then finish() in the main thread; failed(error) there when one raises."""
     import threading
 
-    thread = threading.Thread(target=_hurried, args=(start,), name="stepbridge-attach")
+    def work():
+        try:
+            _hurried(load)
+        except Exception as error:
+            reason = error
+            control.run_in_main_thread(lambda: failed(reason))
+        else:
+            control.run_in_main_thread(finish)
+
+    thread = threading.Thread(target=work, name="stepbridge-attach")
     thread.daemon = True
     thread.pydev_do_not_trace = True
     thread.is_pydev_daemon_thread = True
     thread.start()
 
 
-def _hurried(start):
+def _hurried(load):
     """Importing gives the GIL away at each file; a busy main thread would keep it 5 ms each time."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(_SWITCH_SECONDS)
     try:
-        start()
+        load()
     finally:
         sys.setswitchinterval(before)
-
-
-def _can_trace_other_threads():
-    if sys.version_info >= (3, 12):
-        return True
-    try:
-        import ctypes  # noqa: F401
-
-        return os.uname().machine == "x86_64" and bool(os.confstr("CS_GNU_LIBC_VERSION"))
-    except (ImportError, ValueError, OSError):
-        return False

@@ -47,6 +47,7 @@ class Control:
         self._pending = b""
         self._token = token
         self._previous = None
+        self._due = []  # functions for the main thread
 
     def send(self, kind, **fields):
         """One JSON line. A bridge that is gone is no error."""
@@ -79,6 +80,13 @@ class Control:
         fcntl.fcntl(self._fd, fcntl.F_SETFL, flags | os.O_ASYNC)
         self._receive()  # what came before the kernel knew whom to tell
 
+    def run_in_main_thread(self, function):
+        """Have the main thread call it between two of its instructions, soon. Call it in another thread."""
+        import threading
+
+        self._due.append(function)
+        _signal.pthread_kill(threading.main_thread().ident, _signal.SIGURG)
+
     def close(self):
         """Drop the connection in this process (a forked child's copy, or ours)."""
         if self.is_open():
@@ -88,6 +96,8 @@ class Control:
     def _on_signal(self, number, frame):
         if self._pid == os.getpid():
             self._receive()
+            while self._due:
+                self._due.pop(0)()
         if callable(self._previous):
             self._previous(number, frame)
 

@@ -33,26 +33,32 @@ class Hold:
 
 
 class Debugger:
-    """Loads debugpy, starts its adapter and connects both. Raises RuntimeError or ImportError."""
+    """Loads debugpy and starts its adapter; `connect` does the rest. Both raise RuntimeError or OSError where
+    that fails."""
 
     def __init__(self, settings):
-        began = time.time()
+        self._began = time.time()
         os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
         folder = _debugpy_folder(settings.debugpy)
-        adapter = Adapter(folder, settings.control)
+        self._adapter = Adapter(folder, settings.control)
         try:
             _import_debugpy(folder)
             self._api = sys.modules["debugpy.server.api"]
             if _global_debugger() is not None:
                 raise RuntimeError("the script runs a debugger of its own")
-            self._connect(adapter.port(), adapter.token)
+            self._port = self._adapter.port()
         finally:
-            adapter.forget()
+            self._adapter.forget()
+        self._tracing = False
+        self._shown = []
+        self.facts = {"debugpy": sys.modules["debugpy"].__version__}
+
+    def connect(self):
+        """Trace this process from now on. Call it in the main thread: its frames are then traced too."""
+        self._connect(self._port, self._adapter.token)
         self._tracing = True
-        self.facts = {
-            "debugpy": sys.modules["debugpy"].__version__,
-            "seconds": time.time() - began,
-        }
+        self._shown = _note_uncaught()
+        self.facts["seconds"] = time.time() - self._began
 
     def _connect(self, port, token):
         api = self._api
@@ -113,6 +119,41 @@ class Debugger:
             self._api.trigger_exception_handler(exc_info, as_uncaught=False)
         else:
             _stop_at_traceback(exc_info)
+
+    def stop_at_uncaught(self, exc_info):
+        """Show an exception that nobody caught, where the editor's filter "uncaught" is on.
+
+        pydevd looks for them at the outermost frame of a thread as it was when tracing began. That was before
+        the script here, so that it misses most of them; those it has shown are not shown again.
+        """
+        import threading
+
+        from _pydevd_bundle.pydevd_breakpoints import stop_on_unhandled_exception
+
+        if any(shown is exc_info[1] for shown in self._shown):
+            return
+        py_db = _global_debugger()
+        thread = threading.current_thread()
+        info = py_db.set_additional_thread_info(thread)
+        info.is_tracing += 1
+        try:
+            stop_on_unhandled_exception(py_db, thread, info, exc_info)
+        finally:
+            info.is_tracing -= 1
+
+
+def _note_uncaught():
+    """A list to which every exception is added that pydevd stops at as uncaught."""
+    shown = []
+    py_db = _global_debugger()
+    stop = py_db.do_stop_on_unhandled_exception
+
+    def noted(thread, frame, frames_byid, exc_info):
+        shown.append(exc_info[1])
+        return stop(thread, frame, frames_byid, exc_info)
+
+    py_db.do_stop_on_unhandled_exception = noted
+    return shown
 
 
 def _debugpy_folder(root):

@@ -66,7 +66,10 @@ def _hold(process, exc_info):
     _done = True
     try:
         if process.debugger is not None and process.debugger.is_attached():
-            return  # attached all along: the editor's exception filters have decided already
+            process.debugger.stop_at_uncaught(exc_info)  # attached all along: the editor's filter decides
+            return
+        if process.settings.post_mortem is None:
+            return
         _flush()
         process.ensure_connected()
         facts = dict(process.start_debugger().facts)

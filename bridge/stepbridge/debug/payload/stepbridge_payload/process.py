@@ -5,7 +5,7 @@ says, and obeys the bridge's words: "attach", "release", "untrace".
 import os
 import sys
 
-from . import startup, target
+from . import postmortem, startup, target  # all of it before we check in: "attach" may come at once
 from .control import Control
 
 _current = None
@@ -37,14 +37,12 @@ class Process:
         self.control = None
         self._pid = 0  # whose line `control` is
         self.debugger = None  # debugger.Debugger once debugpy is in
+        self._loading = None  # a list while a thread loads debugpy
         self.hold = None  # debugger.Hold while the main thread waits for an editor
 
     def run(self):
         """Do as the plan says; returns when the script may run."""
-        if self.settings.post_mortem is not None:
-            from . import postmortem
-
-            postmortem.install(self)
+        postmortem.install(self)
         if self.mode == "wait":
             self.wait_for_editor()
 
@@ -82,7 +80,9 @@ class Process:
         if self.debugger is None:
             from . import debugger
 
-            self.debugger = debugger.Debugger(self.settings)
+            loaded = debugger.Debugger(self.settings)
+            loaded.connect()
+            self.debugger = loaded
         return self.debugger
 
     def wait_for_editor(self):
@@ -125,18 +125,32 @@ class Process:
     def _attach(self):
         if self.debugger is not None:
             self.debugger.trace()
-            return
-        from . import attach
+        elif self._loading is None:
+            from . import attach
 
-        attach.attach(self._start_reporting)
+            self._loading = []
+            attach.attach(self.control, self._load, self._listen, self.failed)
 
-    def _start_reporting(self):
+    def _load(self):
+        """In a thread."""
+        from . import debugger
+
+        self._loading.append(debugger.Debugger(self.settings))
+
+    def _listen(self):
+        """In the main thread, once debugpy is loaded."""
         try:
-            self.control.send("listening", **self.start_debugger().facts)
+            (loaded,), self._loading = self._loading, None
+            if self.debugger is None:  # it crashed meanwhile, maybe, and loaded it by itself
+                loaded.connect()
+                self.debugger = loaded
+            self.control.send("listening", **self.debugger.facts)
         except Exception as error:
             self.failed(error)
 
     def failed(self, error):
+        """debugpy does not work here: say so, and leave the process alone."""
+        self._loading = None
         self.control.send("failed", error="%s: %s" % (type(error).__name__, error))
         if self.debugger is not None:
             self.debugger.untrace()
@@ -147,7 +161,7 @@ class Process:
         of an armed process gets a line of its own, so that workers can be attached one by one."""
         try:
             self.control.close()
-            self.hold = None
+            self.hold = self._loading = None
             if self.debugger is None and self.mode != "off":
                 self.check_in(forked=True)
         except Exception:
