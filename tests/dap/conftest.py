@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.support import docker_images
-from tests.support.dap_client import JSON, DapClient
+from tests.support.dap_client import JSON, DapClient, Refusal
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -105,7 +105,8 @@ class Editor:
         self.children: dict[str, DapClient] = {}
         self.configurations: list[JSON] = []
         self.breakpoints: dict[str, list[int | JSON]] = {}
-        self.exceptions = ("uncaught",)
+        self.exceptions: tuple[str, ...] = ("uncaught",)
+        self.refuses = False  # to start children
         self.parent: DapClient
         self._arrived = asyncio.Condition()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -141,6 +142,8 @@ class Editor:
         return answer
 
     def _start_debugging(self, arguments: JSON) -> JSON:
+        if self.refuses:
+            raise Refusal("one session is enough")
         self.begin_child(arguments["configuration"])
         return {}
 

@@ -89,7 +89,10 @@ def frame(content: bytes) -> bytes:
 
 
 def _seq(content: bytes) -> int:
-    value = msgspec.json.decode(content)
+    try:
+        value = msgspec.json.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return 0
     seq = value.get("seq", 0) if isinstance(value, dict) else 0
     return seq if isinstance(seq, int) and not isinstance(seq, bool) else 0
 
