@@ -7,7 +7,9 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+from stepbridge.definition.values import Pointer
 
 from stepbridge_lsp.documents import AnyDocument, DefinitionDocument, PythonDocument
 from stepbridge_lsp.documents import syntax as s
@@ -334,12 +336,12 @@ def _extract_in_definition(document: DefinitionDocument, span: Span) -> Action |
     return Action(f"Make this the pipeline parameter {name}", "refactor.extract", (declared, use))
 
 
-def _at(value: object, pointer: tuple[str | int, ...]) -> object:
-    for part in pointer:
-        if (isinstance(value, dict) and part in value) or (isinstance(value, list) and isinstance(part, int) and part < len(value)):
+def _at(value: Any, pointer: Pointer) -> Any:
+    try:
+        for part in pointer:
             value = value[part]
-        else:
-            return None
+    except (KeyError, IndexError, TypeError):
+        return None
     return value
 
 
