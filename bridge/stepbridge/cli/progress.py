@@ -10,6 +10,7 @@ from typing import Protocol
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
@@ -29,10 +30,21 @@ PHASES = {
 }
 
 
+DEBUGGING = {
+    "waiting": "waiting for a debugger",
+    "attached": "in the debugger",
+    "crashed": "crashed, waiting for a debugger",
+}
+
+
 class View(Protocol):
     """Listens to the events of runs; `close` once at the end."""
 
     def __call__(self, event: AnyEvent) -> None: ...
+    def begin(self, program: str) -> None:
+        """The program is about to run; nothing is known of its pipeline yet."""
+        ...
+
     def program_output(self, stream: str, line: str) -> None: ...
     def close(self) -> None: ...
 
@@ -71,6 +83,8 @@ class Board:
             case events.StepPhase(step=step) if step in self.rows:
                 text = PHASES.get(event.phase, event.phase)
                 self.rows[step].phase = f"{text} {event.detail}".strip()
+            case events.StepDebug(step=step) if step in self.rows:
+                self.rows[step].phase = DEBUGGING.get(event.state, "")
             case events.StepLog(step=step) if step in self.rows and event.line.strip():
                 self.rows[step].last_line = event.line.strip()
             case events.StepFinished(step=step):
@@ -84,7 +98,7 @@ class Board:
         """The closing table: status, duration, outputs."""
         table = plain_table("STEP", "TYPE", "STATUS", "TIME", "OUTPUTS")
         for row in self.rows.values():
-            seconds = "" if row.status is StepStatus.SKIPPED else duration(row.seconds)
+            seconds = duration(row.seconds) if row.seconds or row.outputs else ""
             shown = outputs_text(row.outputs, store) if not row.failure else Text(row.failure, "red")
             table.add_row(row.name, row.type, status_text(row.status, cached=row.cached), seconds, shown)
         return table
@@ -97,8 +111,13 @@ class LiveView:
         self._console = console
         self._store = store
         self._show_logs = show_logs
+        self._program = ""
         self._board = Board()
         self._live = Live(console=console, get_renderable=self._render, refresh_per_second=8, transient=True)
+
+    def begin(self, program: str) -> None:
+        self._program = program
+        self._live.start()
 
     def __call__(self, event: AnyEvent) -> None:
         self._board.take(event)
@@ -122,6 +141,8 @@ class LiveView:
         self._live.stop()
 
     def _render(self) -> RenderableType:
+        if not self._board.rows:
+            return Spinner("dots", Text(f" running {self._program} to learn its pipeline", "dim"))
         now = time.time()
         table = Table(box=None, pad_edge=False, show_header=False, expand=True)
         table.add_column(no_wrap=True)
@@ -143,6 +164,9 @@ class PlainView:
         self._console = console
         self._store = store
         self._board = Board()
+
+    def begin(self, program: str) -> None:
+        return None
 
     def __call__(self, event: AnyEvent) -> None:
         self._board.take(event)
@@ -176,6 +200,9 @@ class PlainView:
 
 class JsonView:
     """One event a line on standard output, as `events` defines them."""
+
+    def begin(self, program: str) -> None:
+        return None
 
     def __call__(self, event: AnyEvent) -> None:
         sys.stdout.write(events.encode(event).decode() + "\n")

@@ -19,11 +19,12 @@ from stepbridge.events import RunStatus
 from stepbridge.execution.journal import ExecutionRecord
 from stepbridge.settings import Workspace
 
-from .console import err, out
+from .console import out
 from .launch_json import LaunchJsonWriter
 from .progress import JsonView, LiveView, PlainView, View
 
 ALL = "all"
+STOP_GRACE = 2.0  # seconds that containers get after Ctrl-C
 
 
 @dataclass(frozen=True)
@@ -207,7 +208,8 @@ async def _run(workspace: Workspace, view: View, **options: Any) -> int:
         bridge.bus.listen(view)
         if options["launch_json"] and (options["debug_steps"] or options["post_mortem"]):
             bridge.bus.listen(LaunchJsonWriter(bridge))
-        with _stop_on_interrupt(bridge, workspace):
+        view.begin(Path(request.target).name)
+        with _stop_on_interrupt(bridge, view):
             records = await bridge.run(request, view.program_output)
             ended = [await bridge.executions.finished(record.run) for record in records]
     finally:
@@ -244,7 +246,7 @@ def _request(workspace: Workspace, **options: Any) -> RunRequest:
 
 
 @contextlib.contextmanager
-def _stop_on_interrupt(bridge: Bridge, workspace: Workspace) -> Any:
+def _stop_on_interrupt(bridge: Bridge, view: View) -> Any:
     """Ctrl-C stops the containers; a second one leaves at once."""
     loop = asyncio.get_running_loop()
     task = asyncio.current_task()
@@ -253,11 +255,12 @@ def _stop_on_interrupt(bridge: Bridge, workspace: Workspace) -> Any:
     def interrupt() -> None:
         loop.remove_signal_handler(signal.SIGINT)
         live = list(bridge.executions.live.values())
-        err().print(f"stopping; logs and outputs so far stay in {workspace.state}")
+        state = bridge.workspace.state
+        view.program_output("stderr", f"stopping; logs and outputs so far stay in {state}")
         if not live:
             task.cancel()
         for execution in live:
-            bridge.executions.stop(execution.run)
+            bridge.executions.stop(execution.run, STOP_GRACE)
 
     if sys.platform != "win32":
         loop.add_signal_handler(signal.SIGINT, interrupt)
