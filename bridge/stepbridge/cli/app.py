@@ -5,6 +5,7 @@ So `stepbridge --help` and completion stay quick, and a run pays for what it use
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import sys
 from typing import Any
@@ -23,7 +24,7 @@ COMMANDS = {
     "stop": ("live", "Stop a run."),
     "attach": ("live", "Attach a debugger to a step that runs."),
     "launch-config": ("launch_config", "Print or write VS Code launch configurations."),
-    "check": ("check", "Validate pipeline programs and definitions."),
+    "check": ("stepbridge_lsp.check", "Validate pipeline programs and definitions."),
     "graph": ("graph", "Draw a pipeline as SVG."),
     "data": ("data", "Place local files at s3:// addresses."),
     "image": ("image", "Build local images for steps."),
@@ -44,7 +45,8 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"{__package__}.{COMMANDS[cmd_name][0]}")
+        place = COMMANDS[cmd_name][0]
+        module = importlib.import_module(place if "." in place else f"{__package__}.{place}")
         command = getattr(module, cmd_name.replace("-", "_"))
         assert isinstance(command, click.Command)
         return command
@@ -58,10 +60,9 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
         if name not in COMMANDS and not name.startswith("-"):
-            from stepbridge.definition.values import did_you_mean
-
-            hint = did_you_mean(name, COMMANDS)
-            ctx.fail(f"There is no command {name!r}. {hint or 'Try stepbridge --help.'}")
+            near = difflib.get_close_matches(name, COMMANDS, n=1)
+            hint = f"Did you mean {near[0]}?" if near else "stepbridge --help lists them."
+            ctx.fail(f"There is no command {name}. {hint}")
         return super().resolve_command(ctx, args)
 
 
@@ -86,7 +87,7 @@ def run(arguments: list[str] | None = None) -> None:
 def invoke(arguments: list[str] | None = None) -> int:
     """Run a command line; returns the exit code. Errors are printed, never raised."""
     try:
-        result: Any = stepbridge.main(arguments, standalone_mode=False)
+        result: Any = stepbridge.main(arguments, prog_name="stepbridge", standalone_mode=False)
     except click.exceptions.Exit as leave:
         return leave.exit_code
     except click.ClickException as error:
