@@ -32,6 +32,9 @@ class NoSources:
     def unpack(self, uri: str, folder: Path) -> tuple[CodeMapping, ...] | None:
         return None
 
+    def origin(self, name: str, content: bytes) -> Path | None:
+        return None
+
 
 def processing(
     name: str, *, script: str = "step.py", reads: Mapping[str, Any] = {}, **more: Any
@@ -84,7 +87,16 @@ def definition(*steps: dict[str, Any], parameters: list[dict[str, Any]] | None =
 
 
 class NoRegistry:
-    """Keeps nothing."""
+    """Keeps nothing but the models that a test puts in."""
+
+    def __init__(self) -> None:
+        self.models: dict[str, Mapping[str, Any]] = {}
+
+    def model(self, name: str) -> Mapping[str, Any]:
+        return self.models[name]
+
+    def model_package(self, arn: str) -> Mapping[str, Any]:
+        return self.models[arn]
 
     def create_model(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         return {**request, "ModelArn": "arn:model"}
@@ -103,6 +115,7 @@ class Lab:
         self.journal = Journal(folder / "history.sqlite")
         self.bus = EventBus()
         self.bus.listen(self.events.append)
+        self.registry = NoRegistry()
         self.jobs = JobRunner(self._job_services())
         self.executions = Executions(self._run_services(folder / "runs"), asyncio.get_running_loop())
 
@@ -127,7 +140,7 @@ class Lab:
     def _run_services(self, runs: Path) -> RunServices:
         cache = StepCache(self.journal, self.store, lambda uri: None, lambda image: "sha256:fake")
         arns = Arns("us-east-1", "123456789012")
-        return RunServices(self.jobs, self.journal, self.store, cache, self.bus, arns, NoRegistry(), runs)
+        return RunServices(self.jobs, self.journal, self.store, cache, self.bus, arns, self.registry, runs)
 
     async def run(
         self, text: str, parameters: Mapping[str, str] | None = None, options: RunOptions | None = None

@@ -51,6 +51,9 @@ class Sources:
         (folder / "train.py").write_text("print()")
         return (CodeMapping(self.workspace / "train.py", "train.py"),)
 
+    def origin(self, name: str, content: bytes) -> Path | None:
+        return None
+
 
 @pytest.fixture
 def store(tmp_path: Path) -> ObjectStore:

@@ -23,7 +23,9 @@ from .journal import ExecutionRecord, Journal
 from .steps.base import StepResult
 
 _DESTINATIONS = {"S3Output", "OutputDataConfig", "CheckpointConfig", "TensorBoardOutputConfig"}
-CACHEABLE = ("Processing", "Training", "Transform", "Tuning", "Lambda")
+# Transform and Lambda steps name a model or a function, whose code their arguments do not show: their results
+# are not reused, as a hit might be wrong.
+CACHEABLE = ("Processing", "Training", "Tuning")
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,22 @@ _PROCESSING_MEMBERS = (
 )
 
 
+_TRANSFORM_MEMBERS = (
+    "ModelName",
+    "MaxConcurrentTransforms",
+    "ModelClientConfig",
+    "MaxPayloadInMB",
+    "BatchStrategy",
+    "Environment",
+    "TransformInput",
+    "TransformOutput",
+    "DataCaptureConfig",
+    "TransformResources",
+    "DataProcessing",
+    "ExperimentConfig",
+)
+
+
 def describe_training(order: JobOrder, outcome: JobOutcome | None) -> dict[str, Any]:
     """DescribeTrainingJobResponse. outcome None: the job runs."""
     status = outcome.status if outcome else "InProgress"
@@ -69,6 +85,13 @@ def describe_processing(order: JobOrder, outcome: JobOutcome | None) -> dict[str
     described = _common(order, outcome, _PROCESSING_MEMBERS, "Processing")
     if outcome and outcome.failure:
         described["ExitMessage"] = outcome.failure
+    return described
+
+
+def describe_transform(order: JobOrder, outcome: JobOutcome | None) -> dict[str, Any]:
+    """DescribeTransformJobResponse."""
+    described = _common(order, outcome, _TRANSFORM_MEMBERS, "Transform")
+    del described["LastModifiedTime"]
     return described
 
 

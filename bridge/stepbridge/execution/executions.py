@@ -25,14 +25,20 @@ from stepbridge.jobs import plan_processing, plan_training
 from stepbridge.jobs.plan import as_text
 
 from .arns import new_id
-from .describe import describe_processing, describe_training
+from .describe import describe_processing, describe_training, describe_transform
 from .execution import Execution, RunOptions, RunServices
 from .job_runner import JobOrder, JobOutcome, Planner, describe_error
 from .journal import ExecutionRecord, PipelineRecord
 from .state import wire_step
 from .steps.jobs import image_of
+from .steps.transform import image_and_planner
 
 _PLANNERS: dict[str, Planner] = {"training": plan_training, "processing": plan_processing}
+_DESCRIBE = {
+    "training": describe_training,
+    "processing": describe_processing,
+    "transform": describe_transform,
+}
 
 OptionsFor = Callable[[ExecutionRecord, PipelineDefinition], RunOptions]
 
@@ -314,16 +320,17 @@ class Executions:
         return self._journal.jobs(kind)
 
     def run_job(self, kind: str, request: Mapping[str, Any]) -> str:
-        """Run a job that belongs to no pipeline; returns its ARN at once. kind: "training", "processing".
+        """Run a job that belongs to no pipeline; returns its ARN at once. kind: a key of _DESCRIBE.
 
         Raises:
             StepBridgeError: jobs of that kind do not run here.
         """
-        if kind not in _PLANNERS:
+        if kind not in _DESCRIBE:
             raise StepBridgeError(f"{kind.capitalize()} jobs do not run on this machine yet")
         self.overrides.prepare()
         name = str(request[f"{kind.capitalize()}JobName"])
         arn = self._services.arns.resource(kind, name)
+        image, planner = self._image_and_planner(kind, name, request)
         order = JobOrder(
             kind=kind,
             name=name,
@@ -331,13 +338,18 @@ class Executions:
             run=name,
             step=name,
             request=request,
-            image=image_of(kind, request, name),
-            planner=_PLANNERS[kind],
+            image=image,
+            planner=planner,
             folder=self._services.runs / name,
         )
         self._save_job(order, None)
         self._spawn(self._run_job(order))
         return arn
+
+    def _image_and_planner(self, kind: str, name: str, request: Mapping[str, Any]) -> tuple[str, Planner]:
+        if kind == "transform":
+            return image_and_planner(self._services.registry, request)
+        return image_of(kind, request, name), _PLANNERS[kind]
 
     def stop_job(self, kind: str, name: str) -> None:
         """Stop a job, a step's own as well; it is described as Stopped when its containers have ended."""
@@ -353,8 +365,8 @@ class Executions:
         self._save_job(order, outcome)
 
     def _save_job(self, order: JobOrder, outcome: JobOutcome | None) -> None:
-        describe = {"training": describe_training, "processing": describe_processing}[order.kind]
-        self._journal.save_job(order.kind, order.name, describe(order, outcome), order.run, order.step)
+        described = _DESCRIBE[order.kind](order, outcome)
+        self._journal.save_job(order.kind, order.name, described, order.run, order.step)
 
     def step_succeeded(self, token: str, outputs: Mapping[str, str]) -> str | None:
         """End the callback step that waits with this token. Its execution's ARN; None: unknown token."""

@@ -21,9 +21,10 @@ import msgspec
 from stepbridge.engines.base import Container, ContainerSpec, Engine, ExitStatus
 from stepbridge.errors import StepBridgeError
 from stepbridge.events import EventBus, Notice, StepJob, StepLog, StepPhase
-from stepbridge.jobs.collect import failure_reason, give_back, move_outputs
+from stepbridge.jobs.collect import FAILURE_LIMIT, failure_reason, give_back, last_exception, move_outputs
 from stepbridge.jobs.images import LocalImage, Login, resolve_image
-from stepbridge.jobs.plan import JobContext, JobPlan, SourceCode
+from stepbridge.jobs.plan import JobContext, JobFailure, JobPlan, SourceCode
+from stepbridge.jobs.serving import PORT, on_a_free_port
 from stepbridge.storage.objects import ObjectStore
 
 KEPT_STDERR_LINES = 200
@@ -216,13 +217,23 @@ class _Attempt:
         self._stderr: dict[str, deque[str]] = {}
         self._network: str | None = None
         self._debuggers: list[ContainerDebugger] = []
+        self._satisfied = False  # the plan's client has all it wanted
+        self._refusal = ""  # why it gave up
 
     async def run(self) -> JobOutcome:
         started = time.time()
         try:
             statuses = await self._run_containers()
-        finally:
+        except BaseException:
             await asyncio.shield(self._clean_up())
+            raise
+        cleaning = asyncio.create_task(self._clean_up())  # while the outputs are collected
+        try:
+            return await self._collect(started, statuses)
+        finally:
+            await asyncio.shield(cleaning)
+
+    async def _collect(self, started: float, statuses: Mapping[str, ExitStatus]) -> JobOutcome:
         await self._give_back()
         host, worst = max(statuses.items(), key=lambda item: item[1].code != 0)
         stopped = self._job.stopping and not self._job.timed_out
@@ -273,6 +284,8 @@ class _Attempt:
         if debugger is not None:
             self._debuggers.append(debugger)
             spec = debugger.instrument(spec)
+        if spec.ports and self._engine.name == "process":  # there is one network
+            spec = on_a_free_port(spec)
         try:
             container = await self._engine.start(spec)
             self._job.containers.append(container)
@@ -281,14 +294,41 @@ class _Attempt:
             self._publish(StepJob, arn=order.arn, container=container.id)
             self._phase("run")
             watch = asyncio.create_task(debugger.watch(container)) if debugger else None
+            asked = asyncio.create_task(self._ask(container, debugger)) if self._plan.client else None
             await self._log(container, spec.hostname or "algo-1")
             status = await container.wait()
+            if asked:
+                status = await self._answered(asked, status)
             if watch:
                 await watch
             return status
         finally:
             if debugger is not None:
                 await debugger.close()
+
+    async def _ask(self, container: Container, debugger: ContainerDebugger | None) -> None:
+        """Do with a model server what the job is for; it has nothing more to do then."""
+        assert self._plan.client is not None
+        port = next(iter(container.spec.ports), PORT)
+        try:
+            await self._plan.client(_Server(container.published(port), debugger))
+            self._satisfied = True
+        except JobFailure as failure:
+            self._refusal = failure.reason
+        finally:
+            await container.stop(0.0)
+
+    async def _answered(self, asked: asyncio.Task[None], status: ExitStatus) -> ExitStatus:
+        """How the job ended: as its client says, who stops the container, or else as the container did."""
+        asked.cancel()
+        await asyncio.wait((asked,))
+        if self._satisfied:
+            return ExitStatus(0)
+        if not asked.cancelled() and (error := asked.exception()):
+            raise error
+        if not self._refusal and status.code == 0:
+            self._refusal = "AlgorithmError: the model server ended before its work was done."
+        return ExitStatus(status.code or 1, status.out_of_memory)
 
     async def _log(self, container: Container, host: str) -> None:
         kept = self._stderr.setdefault(host, deque(maxlen=KEPT_STDERR_LINES))
@@ -337,6 +377,9 @@ class _Attempt:
         await container.remove()
 
     def _reason(self, host: str, status: ExitStatus) -> str:
+        if self._refusal and not self._job.timed_out and not status.out_of_memory:
+            said = last_exception(self._stderr.get(host, ()))
+            return (self._refusal + (f" {said}" if said else ""))[:FAILURE_LIMIT]
         return failure_reason(
             self._plan,
             host,
@@ -352,6 +395,16 @@ class _Attempt:
     def _publish(self, event: Any, **values: Any) -> None:
         order = self._job.order
         self._services.bus.publish(event(run=order.run, time=time.time(), step=order.step, **values))
+
+
+@dataclass(frozen=True)
+class _Server:
+    port: int
+    debugger: ContainerDebugger | None
+
+    async def unheld(self) -> None:
+        if self.debugger is not None:
+            await self.debugger.unheld()
 
 
 def _write_specs(folder: Path, specs: tuple[ContainerSpec, ...]) -> None:

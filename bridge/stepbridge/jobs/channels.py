@@ -55,9 +55,41 @@ def mounts_for(
     return _linked(found, target, staging)
 
 
+def objects_of(store: ObjectStore, uri: str, *, what: str, kind: str = "S3Prefix") -> list[tuple[str, Path]]:
+    """(path relative to the source, file) of every object that `uri` means, by key.
+
+    Raises:
+        StorageError: nothing is there.
+    """
+    if uri.startswith("file://"):
+        return _local_files(Path(unquote(urlparse(uri).path)), what)
+    if kind == "ManifestFile":
+        return _manifest(store, uri, what)
+    info = store.head(uri)
+    if info is not None and not info.key.endswith("/"):
+        return [(info.path.name, info.path)]
+    found = _prefix(store, f"{uri.rstrip('/')}/") or _prefix(store, uri)
+    if not found:
+        raise _missing(uri, what)
+    return found
+
+
+def _local_files(path: Path, what: str) -> list[tuple[str, Path]]:
+    if not path.exists():
+        raise _absent(path, what)
+    if path.is_file():
+        return [(path.name, path)]
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    return [(file.relative_to(path).as_posix(), file) for file in files]
+
+
+def _absent(path: Path, what: str) -> StorageError:
+    return StorageError(f"{what}: {path} does not exist", "Create it, or correct the file:// address.")
+
+
 def _local_mount(path: Path, target: str, what: str) -> Mount:
     if not path.exists():
-        raise StorageError(f"{what}: {path} does not exist", "Create it, or correct the file:// address.")
+        raise _absent(path, what)
     return Mount(
         path.resolve(), f"{target.rstrip('/')}/{path.name}" if path.is_file() else target, read_only=True
     )

@@ -90,7 +90,7 @@ def failure_reason(
         how = "the container was killed, most likely for want of memory (exit code 137)"
         return f"AlgorithmError: {how}. Give the engine more memory or use less data."
     written = _lines_of(plan.failure_file)
-    said = _last_exception(written) or _last_exception(stderr) or (written[-1].strip() if written else "")
+    said = last_exception(written) or last_exception(stderr) or (written[-1].strip() if written else "")
     where = f" on {host}" if len(plan.containers) > 1 else ""
     text = (
         f"AlgorithmError: {said}, exit code: {status.code}{where}"
@@ -106,7 +106,7 @@ def _lines_of(path: Path | None) -> list[str]:
     return path.read_text("utf-8", "replace").strip().splitlines()
 
 
-def _last_exception(lines: Iterable[str]) -> str:
+def last_exception(lines: Iterable[str]) -> str:
     """`KeyError: 'x' (train.py:12)` of the last traceback in some lines."""
     found: list[str] = []
     for line in lines:

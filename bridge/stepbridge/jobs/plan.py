@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -38,6 +38,13 @@ class SourceCode(Protocol):
         """The same, with the archive unpacked into `folder`."""
         ...
 
+    def origin(self, name: str, content: bytes) -> Path | None:
+        """The workspace file that a program uploaded under that file name with that content; None: unknown.
+
+        For code inside of archives that jobs made: a model.tar.gz with an inference script, say.
+        """
+        ...
+
 
 @dataclass(frozen=True)
 class JobContext:
@@ -69,6 +76,31 @@ class OutputMove:
     optional: bool = False  # nothing is written where the folder is empty
 
 
+class JobFailure(Exception):  # noqa: N818 - the service's word
+    """What was asked of a job's container went wrong; `reason` becomes its FailureReason."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class ModelServer(Protocol):
+    """A job's container that answers HTTP, as the job's client sees it."""
+
+    @property
+    def port(self) -> int:
+        """On loopback."""
+        ...
+
+    async def unheld(self) -> None:
+        """Returns at once, or as soon as no debugger holds a process of the container any more."""
+        ...
+
+
+JobClient = Callable[[ModelServer], Awaitable[None]]
+"""Asks a model server what is to be asked; the container ends when it returns. Raises JobFailure."""
+
+
 @dataclass(frozen=True)
 class JobPlan:
     containers: tuple[ContainerSpec, ...]  # one per host, algo-1 first
@@ -79,6 +111,7 @@ class JobPlan:
     code: tuple[CodeMapping, ...]
     internal_network: bool = False
     notices: tuple[str, ...] = ()  # arguments without meaning on this machine
+    client: JobClient | None = None  # the first container is a server: it does nothing by itself
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):

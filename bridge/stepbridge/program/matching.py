@@ -8,6 +8,8 @@ the folder that explains most of its members.
 from __future__ import annotations
 
 import os
+import tarfile
+import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
@@ -28,14 +30,20 @@ def match(objects: Mapping[str, Path], seen: Observation, workspace: Path) -> Pr
     index = _Index(seen.read, workspace)
     listed = [Path(folder) for folder, askers in seen.listed.items() if "sdk" in askers]
     sources: dict[str, Source] = {}
+    packed: dict[str, Source] = {}
     for uri, path in objects.items():
+        if uri.endswith((".tar.gz", ".tgz")) and path.is_file():
+            scripts = _scripts(path, index)
+            if scripts:
+                packed[uri] = Source(archive=True, members=scripts)
         if path.is_file() and path.stat().st_size <= _LARGEST:
             source = _single(uri, path, index)
             if source is None and is_archive(uri):
                 source = _archive(path, index, listed)
             if source is not None:
                 sources[uri] = source
-    return Provenance(sources=sources)
+    packed = {uri: source for uri, source in packed.items() if uri not in sources or not sources[uri].archive}
+    return Provenance(sources=sources, packed=packed)
 
 
 def _single(uri: str, path: Path, index: _Index) -> Source | None:
@@ -63,6 +71,24 @@ def _archive(path: Path, index: _Index, listed: Iterable[Path]) -> Source | None
             best = max(found, key=lambda file: _fit(file, name, roots))
             matched[name] = Member(str(best), digest(contents[name]))
     return Source(archive=True, members=matched, trees=_trees(matched, listed)) if matched else None
+
+
+def _scripts(path: Path, index: _Index) -> dict[str, Member]:
+    """The Python files of an archive of whatever size that are files of the workspace."""
+    found: dict[str, Member] = {}
+    try:
+        with tarfile.open(path) as archive:
+            for member in archive:
+                if not member.isfile() or not member.name.endswith(".py") or member.size > _LARGEST:
+                    continue
+                content = archive.extractfile(member)
+                data = content.read() if content else b""
+                files = index.files(data, PurePosixPath(member.name).name) if data else []
+                if files:
+                    found[member.name] = Member(str(files[0]), digest(data))
+    except (tarfile.TarError, EOFError, OSError, zlib.error):
+        return {}
+    return found
 
 
 def _root(file: Path, name: str) -> Path | None:

@@ -43,12 +43,29 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Provenance(msgspec.Struct, frozen=True, kw_only=True):
-    """URI of an uploaded object -> what it was made from."""
+    """URI of an uploaded object -> what it was made from.
+
+    packed: archives that are files of the workspace themselves, as a model.tar.gz that a program has built:
+    the scripts in them.
+    """
 
     sources: dict[str, Source] = {}
+    packed: dict[str, Source] = {}
 
     def merged(self, later: Provenance) -> Provenance:
-        return Provenance(sources={**self.sources, **later.sources})
+        return Provenance(sources={**self.sources, **later.sources}, packed={**self.packed, **later.packed})
+
+    def origin(self, name: str, content: bytes) -> Path | None:
+        """The workspace file that was uploaded under that file name with that content, or has it now."""
+        wanted = digest(content)
+        for source in (*self.sources.values(), *self.packed.values()):
+            for member in source.members.values():
+                path = Path(member.path)
+                if path.name != name or not path.is_file():
+                    continue
+                if member.digest == wanted or digest(path.read_bytes()) == wanted:
+                    return path
+        return None
 
     def is_code(self, uri: str) -> bool:
         """Whether the object is source code of the workspace (an archive or a script), not data."""

@@ -11,7 +11,7 @@ from stepbridge.jobs.plan import CodeMapping
 from stepbridge.storage.objects import ObjectStore
 
 from .archives import is_archive, members, unpack, write
-from .provenance import Provenance, digest, files_below
+from .provenance import Provenance, files_below
 
 
 class WorkspaceSources:
@@ -60,15 +60,7 @@ class WorkspaceSources:
 
     def origin(self, name: str, content: bytes) -> Path | None:
         """The workspace file that was uploaded under that file name with that content, or has it now."""
-        wanted = digest(content)
-        for source in self.provenance.sources.values():
-            for member in source.members.values():
-                path = Path(member.path)
-                if path.name != name or not path.is_file():
-                    continue
-                if member.digest == wanted or digest(path.read_bytes()) == wanted:
-                    return path
-        return None
+        return self.provenance.origin(name, content)
 
     def _objects(self, uri: str) -> Iterator[tuple[str, str]]:
         """(path relative to `uri`, or the object's name; URI) of each object that an input `uri` means."""

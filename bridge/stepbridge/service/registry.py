@@ -22,6 +22,14 @@ class ModelRegistry:
         described = models.model(self._resources, request["ModelName"])
         return self._resources.model.answer("DescribeModel", described)
 
+    def model(self, name: str) -> Mapping[str, Any]:
+        """A model by name or ARN: DescribeModel's response. Raises ServiceError where there is none."""
+        return models.model(self._resources, name)
+
+    def model_package(self, arn: str) -> Mapping[str, Any]:
+        """DescribeModelPackage's response. Raises ServiceError where there is none."""
+        return registry.describe_package(self._resources, arn)
+
     def create_model_package(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         """CreateModelPackage, with its group where that is missing, as pipelines do.
 

@@ -5,6 +5,7 @@ from .callback import run_callback
 from .condition import run_condition, run_fail
 from .jobs import run_processing, run_training
 from .model import run_model, run_register_model
+from .transform import run_transform
 
 HANDLERS: dict[str, StepHandler] = {
     "Callback": run_callback,
@@ -14,6 +15,7 @@ HANDLERS: dict[str, StepHandler] = {
     "Processing": run_processing,
     "RegisterModel": run_register_model,
     "Training": run_training,
+    "Transform": run_transform,
 }
 
 __all__ = [

@@ -45,6 +45,14 @@ class Registry(Protocol):
         """Returns DescribeModel's response. Raises StepBridgeError."""
         ...
 
+    def model(self, name: str) -> Mapping[str, Any]:
+        """A model by name or ARN: DescribeModel's response. Raises StepBridgeError where there is none."""
+        ...
+
+    def model_package(self, arn: str) -> Mapping[str, Any]:
+        """DescribeModelPackage's response. Raises StepBridgeError where there is none."""
+        ...
+
     def create_model_package(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         """Returns DescribeModelPackage's response. Raises StepBridgeError."""
         ...

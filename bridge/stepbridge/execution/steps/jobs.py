@@ -11,7 +11,7 @@ from typing import Any
 from stepbridge.errors import StepBridgeError
 from stepbridge.execution.arns import job_name
 from stepbridge.execution.describe import describe_processing, describe_training
-from stepbridge.execution.job_runner import JobOrder, JobOutcome, describe_error
+from stepbridge.execution.job_runner import JobOrder, JobOutcome, Planner, describe_error
 from stepbridge.jobs import plan_processing, plan_training
 
 from .base import StepContext, StepFailure, StepResult, StepStoppedError
@@ -19,19 +19,24 @@ from .base import StepContext, StepFailure, StepResult, StepStoppedError
 
 async def run_training(context: StepContext, arguments: Any) -> StepResult:
     name = job_name(context.run, context.step.name)
-    order = _order(context, "training", name, arguments, plan_training)
+    image = image_of("training", arguments, context.step.name)
+    order = order_of(context, "training", name, arguments, image, plan_training)
     metadata = {"TrainingJob": {"Arn": order.arn}}
-    return await _run(context, order, metadata, describe_training)
+    return await run_job(context, order, metadata, describe_training)
 
 
 async def run_processing(context: StepContext, arguments: Any) -> StepResult:
     name = job_name(context.run, context.step.name)
-    order = _order(context, "processing", name, arguments, plan_processing)
+    image = image_of("processing", arguments, context.step.name)
+    order = order_of(context, "processing", name, arguments, image, plan_processing)
     metadata = {"ProcessingJob": {"Arn": order.arn}}
-    return await _run(context, order, metadata, describe_processing)
+    return await run_job(context, order, metadata, describe_processing)
 
 
-def _order(context: StepContext, kind: str, name: str, request: Mapping[str, Any], planner: Any) -> JobOrder:
+def order_of(
+    context: StepContext, kind: str, name: str, request: Mapping[str, Any], image: str, planner: Planner
+) -> JobOrder:
+    """The order for a step's job."""
     return JobOrder(
         kind=kind,
         name=name,
@@ -39,7 +44,7 @@ def _order(context: StepContext, kind: str, name: str, request: Mapping[str, Any
         run=context.run,
         step=context.step.name,
         request=request,
-        image=image_of(kind, request, context.step.name),
+        image=image,
         planner=planner,
         folder=context.folder,
         attempt=context.attempt,
@@ -60,7 +65,7 @@ def image_of(kind: str, request: Mapping[str, Any], what: str) -> str:
     return str(image)
 
 
-async def _run(
+async def run_job(
     context: StepContext, order: JobOrder, metadata: Mapping[str, Any], describe: Any
 ) -> StepResult:
     """Run the job; its description is in the journal from the first moment to the last."""

@@ -1,0 +1,83 @@
+"""Batch transforms as a user does them: a model and its inference script, with and without a debugger."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.support.dap_client import DapClient
+from tests.support.docker_images import PYTHON, missing
+from tests.support.runs import Project, in_containers, in_processes
+
+docker = [pytest.mark.docker, pytest.mark.skipif(bool(missing(PYTHON)), reason=missing(PYTHON) or "-")]
+ENGINES = [
+    pytest.param(in_containers(PYTHON), marks=docker, id="containers"),
+    pytest.param(in_processes(), id="processes"),
+]
+
+
+@pytest.fixture
+def scores(tmp_path: Path) -> Project:
+    root = tmp_path / "scores"
+    shutil.copytree(Path(__file__).parent / "transform", root)
+    return Project(root)
+
+
+def line_of(path: Path, text: str) -> int:
+    return next(number for number, line in enumerate(path.read_text().splitlines(), 1) if text in line)
+
+
+def answers(project: Project, output: str) -> dict[str, str]:
+    folder = project.stored(output)
+    return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("options", ENGINES)
+async def test_every_record_gets_its_answer(scores, options):
+    run, code = await Project(scores.root, options).run_to_end()
+    assert (code, run.statuses()) == (0, {"Scores-CreateModel": "Succeeded", "Score": "Succeeded"})
+    assert answers(scores, run.finished("Score")["outputs"]["output"]) == {
+        "may.csv.out": "a,321.0\nb,10.0\n",
+        "june/first.csv.out": "c,1.0\n",
+    }
+
+
+@pytest.mark.parametrize("options", ENGINES)
+async def test_breakpoints_in_the_functions_of_the_inference_script(scores, options):
+    script = scores.root / "inference.py"
+    stops = [line_of(script, text) for text in ("return json.loads", "return rows", "return scores")]
+    async with Project(scores.root, options).run("--debug", "Score") as run:
+        waiting = await run.debug_state("Score", "waiting")
+        async with await DapClient.connect("127.0.0.1", waiting["port"]) as client:
+            await client.attach(breakpoints={str(script): stops})
+            for line in stops:
+                stopped = await client.stopped("breakpoint")
+                frame = (await client.stack(stopped["threadId"]))[0]
+                assert (frame["source"]["path"], frame["line"]) == (str(script), line)
+                if line == stops[-1]:
+                    assert "[1.0]" in (await client.local_variables(frame["id"]))["scores"]
+                    await client.set_breakpoints(str(script), [])
+                await client.resume(stopped["threadId"])
+        assert await run.end() == 0
+
+
+async def test_a_wrong_record_is_named_with_the_place_where_it_failed(scores):
+    (scores.root / "records" / "may.csv").write_text("a,1,2\nb,x,1\n")
+    run, code = await Project(scores.root, in_processes()).run_to_end()
+    assert code == 1
+    failure = run.finished("Score")["failure"]
+    assert "/invocations answered 500 for may.csv: ValueError" in failure
+    assert "(inference.py:" in failure
+
+
+async def test_an_edit_of_the_inference_script_needs_no_new_model(scores):
+    project = Project(scores.root, in_processes())
+    await project.run_to_end()
+    script = scores.root / "inference.py"
+    script.write_text(script.read_text().replace("    return scores", "    return [-s for s in scores]"))
+    run, code = await project.run_to_end("--from", "Score")
+    assert code == 0
+    found = answers(scores, run.finished("Score")["outputs"]["output"])
+    assert found["june/first.csv.out"] == "c,-1.0\n"
