@@ -400,6 +400,40 @@ async def test_subprocesses_come_to_the_editor_by_themselves(
         assert result[:2] == (code, "child\n"), result
 
 
+async def test_a_child_that_no_editor_comes_for_is_let_go(
+    cache: DebugpyCache, some_python: Path, step_folder: Path
+) -> None:
+    """The editor dies after debugpy has announced the child: parent and child must go on."""
+    script = step_folder / "script.py"
+    script.write_text(CHILDREN["popen"][0])
+    (step_folder / "child.py").write_text(CHILD)
+    step = LocalStep(cache, WAIT, [some_python, script.name], cwd=step_folder)
+    async with step, editor(step.debugger) as client:
+        await client.attach()
+        await client.event("debugpyAttach")
+        await client.close()
+        assert (await step.result())[:2] == (0, "child\n")
+
+
+async def test_an_attached_editor_stops_once_at_an_uncaught_exception(
+    cache: DebugpyCache, python: Path, step_folder: Path
+) -> None:
+    script = step_folder / "script.py"
+    script.write_text(CRASH.format(before="", call="main()"))
+    expected = await plain([python, script.name], cwd=step_folder)
+    async with LocalStep(cache, WAIT, [python, script.name], cwd=step_folder) as step:
+        async with editor(step.debugger) as client:
+            await client.attach(exceptions=["uncaught"])
+            body = await client.stopped("exception")
+            frames = await client.stack(body["threadId"])
+            assert [(f["name"], f["line"]) for f in frames[:2]] == [("divide", 4), ("main", 9)]
+            assert await client.local_variables(frames[0]["id"]) == {"bottom": "0", "top": "3"}
+            await client.resume(body["threadId"])
+            await client.event("terminated")
+            assert len(client.events("stopped")) == 1
+        assert await step.result() == expected
+
+
 async def follow_children(
     group: asyncio.TaskGroup, client: DapClient, port: int, file: Path, stopped: asyncio.Future[None]
 ) -> None:
@@ -443,13 +477,18 @@ async def test_ranks_of_a_job_are_announced_to_the_editor_that_is_there(
         relay = RelayServer(step.debugger)
         port = await relay.listen()
         async with await DapClient.connect("127.0.0.1", port) as first:
-            first.answer("startDebugging", lambda arguments: {})
+            asked: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+
+            def start(arguments: dict[str, Any]) -> dict[str, Any]:
+                asked.set_result(arguments["configuration"])
+                return {}
+
+            first.answer("startDebugging", start)
             await first.attach(
                 breakpoints={str(script): [7]}, initialize={"supportsStartDebuggingRequest": True}
             )
             body = await first.stopped()
-            asked = await first.next(lambda m: m.get("command") == "startDebugging")
-            configuration = asked["arguments"]["configuration"]
+            configuration = await asyncio.wait_for(asked, 60)
             async with await DapClient.connect("127.0.0.1", port) as second:
                 await second.attach(configuration, breakpoints={str(script): [7]})
                 inner = await second.stopped()
@@ -520,12 +559,16 @@ async def test_an_attached_editors_own_filter_decides_about_an_uncaught_exceptio
     cache: DebugpyCache, python: Path, step_folder: Path, mode: Mode, wanted: bool
 ) -> None:
     script = step_folder / "script.py"
-    script.write_text(CRASH.format(before="import time\ntime.sleep(1.5)", call="main()"))
+    until_told = "import os, time\nwhile not os.path.exists('go'):\n    time.sleep(0.01)"
+    script.write_text(CRASH.format(before=until_told, call="main()"))
+    (step_folder / "go").touch()
     expected = await plain([python, script.name], cwd=step_folder)
+    (step_folder / "go").unlink()
     plan = DebugPlan(mode=mode, post_mortem=True)
     async with LocalStep(cache, plan, [python, script.name], cwd=step_folder) as step:
         async with editor(step.debugger) as client:
             await client.attach(exceptions=["uncaught"] if wanted else [])
+            (step_folder / "go").touch()
             if wanted:
                 body = await client.stopped("exception")
                 frames = await client.stack(body["threadId"])

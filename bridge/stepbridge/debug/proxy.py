@@ -131,6 +131,7 @@ class Proxy:
         self._numbers = itertools.count(_INJECTED)
         self._terminated = False
         self._answer_attach = True
+        self.children: set[int] = set()  # sub-processes that debugpy announced in this session
         self.client_starts_sessions = bool(
             initialize.get("arguments", {}).get("supportsStartDebuggingRequest")
         )
@@ -197,6 +198,11 @@ class Proxy:
                     continue
                 if head.type == "event" and head.event == "terminated":
                     self._terminated = True
+                if head.event == "debugpyAttach" or (head.type, head.command) == (
+                    "request",
+                    "startDebugging",
+                ):
+                    self.children |= announced(dap_frames.decode(body))
                 if self._from_process is not None:
                     changed = self._from_process(head, body)
                     if changed is None:
@@ -230,6 +236,49 @@ class Proxy:
 
     async def _respond(self, request: dict[str, Any], success: bool, message: str) -> None:
         await self._send(response(request, success=success, message=message))
+
+
+def announced(message: dict[str, Any]) -> set[int]:
+    """The pid of the sub-process in one of debugpy's two announcements."""
+    body = message.get("body") or message.get("arguments", {}).get("configuration") or {}
+    child = body.get("subProcessId")
+    return {child} if isinstance(child, int) else set()
+
+
+async def let_go(process: ByteStream, child: int) -> None:
+    """Set a sub-process free that waits for an editor which will not come: debugpy holds it until one has
+    attached. `process` is a further stream to the adapter that announced it; it is closed."""
+    frames = FrameStream(process)
+    requests: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("initialize", {"adapterID": "debugpy"}),
+        ("attach", {"subProcessId": child}),
+        ("configurationDone", {}),
+        ("disconnect", {"terminateDebuggee": False}),
+    )
+    try:
+        async with asyncio.timeout(_GOODBYE_SECONDS):
+            for seq, (command, arguments) in enumerate(requests, 1):
+                message = {"seq": seq, "type": "request", "command": command, "arguments": arguments}
+                await frames.send(message)
+                if not await _accepted(frames, seq, command):
+                    break
+    except (TimeoutError, ConnectionError, FrameError):
+        pass  # it has ended, or does not answer: nothing more can be done for it
+    finally:
+        await frames.close()
+
+
+async def _accepted(frames: FrameStream, seq: int, command: str) -> bool:
+    """Read on until the request may be followed by the next one; debugpy answers `attach` last."""
+    while (body := await frames.read()) is not None:
+        head = dap_frames.head(body)
+        if head.event == "terminated":
+            return False
+        if head.event == "initialized" and command == "attach":
+            return True
+        if head.type == "response" and head.request_seq == seq:
+            return True
+    return False
 
 
 def response(

@@ -16,7 +16,7 @@ from stepbridge.errors import DebugError
 from . import dap_frames
 from .control import DebugStream
 from .dap_frames import FrameError, FrameStream
-from .proxy import CAPABILITIES, PROCESS_KEY, AttachOptions, Proxy, response
+from .proxy import CAPABILITIES, PROCESS_KEY, AttachOptions, Proxy, let_go, response
 from .session import StepDebugger
 
 
@@ -35,6 +35,7 @@ class RelayServer:
             int, tuple[Proxy, dict[str, Any]]
         ] = {}  # pid -> its editor's session, attach arguments
         self._announced: set[int] = set()
+        self._seen: set[tuple[int, int]] = set()  # (process, its sub-process) that an editor came for
         self._announcer: asyncio.Task[None] | None = None
         self.port = 0
 
@@ -101,7 +102,9 @@ class RelayServer:
         options = AttachOptions(self._debugger.mappings, self._just_my_code, self.port)
         arguments = options.arguments(given, pid, sub_process=sub_process)
         proxy = Proxy(client, stream, initialize, {**attach, "arguments": arguments})
-        if not sub_process:
+        if sub_process:
+            self._seen.add((pid, given["subProcessId"]))
+        else:
             self._roots[pid] = proxy, arguments
         try:
             await proxy.run()
@@ -109,6 +112,14 @@ class RelayServer:
             if not sub_process:
                 self._roots.pop(pid, None)
                 self._announced.discard(pid)
+                await self._let_go(pid, proxy.children)
+
+    async def _let_go(self, pid: int, children: set[int]) -> None:
+        """The editor left between debugpy's announcement of these and its attaching to them."""
+        for child in children:
+            if (pid, child) not in self._seen:
+                with contextlib.suppress(DebugError):
+                    await let_go(await self._debugger.connect_more(pid), child)
 
     async def _request(self, client: FrameStream, command: str) -> dict[str, Any] | None:
         """The next request if it is that one; everything else is answered. None: the client leaves."""
