@@ -8,6 +8,6 @@ if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
     exit 1
 fi
 [ -x .venv/bin/python ] || "$python" -m venv .venv
-.venv/bin/python -m pip install --quiet --requirement requirements.lock
+.venv/bin/python -m pip install --quiet --no-deps --requirement requirements.lock
 .venv/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 .venv/bin/python scripts/fetch_debugpy.py

@@ -60,88 +60,83 @@ def pairs(values: Iterable[str], option: str) -> dict[str, str]:
     return found
 
 
+_OPTIONS = (
+    click.argument("target", metavar="PROGRAM"),
+    click.argument("program_arguments", nargs=-1, metavar="[-- ARGUMENTS...]"),
+    click.option(
+        "-p",
+        "--parameter",
+        "parameters",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="A pipeline parameter; repeatable.",
+    ),
+    click.option(
+        "-a",
+        "--argument",
+        "arguments",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="An argument of get_pipeline(); repeatable.",
+    ),
+    click.option("--python", metavar="PATH", help="Interpreter that runs the program."),
+    click.option("--engine", type=click.Choice(["auto", "docker", "process"]), help="What runs the steps."),
+    click.option(
+        "--image",
+        "images",
+        multiple=True,
+        metavar="GLOB=IMAGE",
+        help="A local image for image URIs; repeatable, before [images].",
+    ),
+    click.option(
+        "--from",
+        "from_step",
+        metavar="STEP",
+        help="Run from this step on; earlier results come from the last run.",
+    ),
+    click.option("--only", "only", multiple=True, metavar="STEP", help="Run only this step; repeatable."),
+    click.option(
+        "--cache/--no-cache",
+        "use_cache",
+        default=None,
+        help="Reuse unchanged steps, or never; default: as each step's CacheConfig says.",
+    ),
+    click.option(
+        "--debug",
+        "debug_steps",
+        multiple=True,
+        metavar="STEP",
+        help="This step waits for a debugger; repeatable; `all` for every step.",
+    ),
+    click.option(
+        "--debug-port",
+        type=int,
+        default=0,
+        help="Loopback port of the first step that waits, then +1 (default: free ones).",
+    ),
+    click.option(
+        "--arm",
+        is_flag=True,
+        help="Every step can be attached to at any time; costs nothing until then.",
+    ),
+    click.option(
+        "--post-mortem",
+        is_flag=True,
+        help="A step that crashes waits for a debugger at the raising line.",
+    ),
+    click.option(
+        "--launch-json/--no-launch-json",
+        default=True,
+        help="Write .vscode/launch.json entries for steps that wait.",
+    ),
+    click.option("--logs/--no-logs", "show_logs", default=None, help="Print the steps' output in full."),
+    click.option("--json", "as_json", is_flag=True, help="Events as JSON lines on standard output."),
+)
+
+
 def _options(command: Any) -> Any:
     """The options that `run` and `debug` share."""
-    for option in reversed(
-        (
-            click.argument("target", metavar="PROGRAM"),
-            click.argument("program_arguments", nargs=-1, metavar="[-- ARGUMENTS...]"),
-            click.option(
-                "-p",
-                "--parameter",
-                "parameters",
-                multiple=True,
-                metavar="NAME=VALUE",
-                help="A pipeline parameter; repeatable.",
-            ),
-            click.option(
-                "-a",
-                "--argument",
-                "arguments",
-                multiple=True,
-                metavar="NAME=VALUE",
-                help="An argument of get_pipeline(); repeatable.",
-            ),
-            click.option("--python", metavar="PATH", help="Interpreter that runs the program."),
-            click.option(
-                "--engine", type=click.Choice(["auto", "docker", "process"]), help="What runs the steps."
-            ),
-            click.option(
-                "--image",
-                "images",
-                multiple=True,
-                metavar="GLOB=IMAGE",
-                help="A local image for image URIs; repeatable, before [images].",
-            ),
-            click.option(
-                "--from",
-                "from_step",
-                metavar="STEP",
-                help="Run from this step on; earlier results come from the last run.",
-            ),
-            click.option(
-                "--only", "only", multiple=True, metavar="STEP", help="Run only this step; repeatable."
-            ),
-            click.option(
-                "--cache/--no-cache",
-                "use_cache",
-                default=None,
-                help="Reuse unchanged steps, or never; default: as each step's CacheConfig says.",
-            ),
-            click.option(
-                "--debug",
-                "debug_steps",
-                multiple=True,
-                metavar="STEP",
-                help="This step waits for a debugger; repeatable; `all` for every step.",
-            ),
-            click.option(
-                "--debug-port",
-                type=int,
-                default=0,
-                help="Loopback port of the first step that waits, then +1 (default: free ones).",
-            ),
-            click.option(
-                "--arm",
-                is_flag=True,
-                help="Every step can be attached to at any time; costs nothing until then.",
-            ),
-            click.option(
-                "--post-mortem",
-                is_flag=True,
-                help="A step that crashes waits for a debugger at the raising line.",
-            ),
-            click.option(
-                "--launch-json/--no-launch-json",
-                default=True,
-                help="Write .vscode/launch.json entries for steps that wait.",
-            ),
-            click.option(
-                "--logs/--no-logs", "show_logs", default=None, help="Print the steps' output in full."
-            ),
-            click.option("--json", "as_json", is_flag=True, help="Events as JSON lines on standard output."),
-        )
-    ):
+    for option in reversed(_OPTIONS):
         command = option(command)
     return command
 
