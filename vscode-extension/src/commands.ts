@@ -7,7 +7,7 @@ import type { Log } from "./common/log.ts";
 import { stdout } from "./common/run.ts";
 import type { ToolFinder } from "./common/tool.ts";
 import type { Configurations } from "./debug/configurations.ts";
-import { debugType, type LaunchConfiguration } from "./debug/launch.ts";
+import { debugType, fileOf, type LaunchConfiguration } from "./debug/launch.ts";
 import type { ParameterPrompts } from "./debug/prompts.ts";
 import type { Sessions } from "./debug/sessions.ts";
 import type { GraphPanels } from "./graph/panel.ts";
@@ -62,10 +62,14 @@ export class Commands {
   }
 
   async #start(target: Target, more: Partial<LaunchConfiguration> = {}): Promise<void> {
+    if (target.uri === undefined && target.pipeline === undefined) {
+      const launch = await this.#parts.configurations.fromEditor();
+      if (launch) await this.#launch(vscode.Uri.file(fileOf(launch.program)), { ...launch, ...more });
+      return;
+    }
     const located = await this.#located(target);
-    if (located === undefined) return;
     const steps = target.step === undefined ? {} : { steps: [target.step] };
-    await this.#launch(located, { ...steps, ...more });
+    if (located) await this.#launchPipeline(located, { ...steps, ...more });
   }
 
   async #startFrom(target: Target): Promise<void> {
@@ -73,22 +77,22 @@ export class Commands {
     if (located === undefined || target.step === undefined) return;
     // the values of the run that is taken up again, so that the steps before it fit
     const parameters = this.#parts.runs.latest(located.pipeline.name)?.parameters as ParameterValues | undefined;
-    await this.#launch(located, { noDebug: true, fromStep: target.step, ...(parameters ? { parameters } : {}) });
+    await this.#launchPipeline(located, { noDebug: true, fromStep: target.step, ...(parameters ? { parameters } : {}) });
   }
 
-  async #launch(located: Located, more: Partial<LaunchConfiguration>): Promise<void> {
+  async #launchPipeline(located: Located, more: Partial<LaunchConfiguration>): Promise<void> {
+    await this.#launch(located.uri, this.#parts.configurations.launch(located, more));
+  }
+
+  async #launch(uri: vscode.Uri, { noDebug = false, ...configuration }: LaunchConfiguration): Promise<void> {
     await vscode.workspace.saveAll(false);
-    const { noDebug, ...configuration } = this.#parts.configurations.launch(located, more);
-    await vscode.debug.startDebugging(
-      vscode.workspace.getWorkspaceFolder(located.uri), configuration,
-      { noDebug: noDebug ?? false, suppressSaveBeforeStart: true },
-    );
+    await vscode.debug.startDebugging(vscode.workspace.getWorkspaceFolder(uri), configuration, { noDebug, suppressSaveBeforeStart: true });
   }
 
   async #rerun(target: Target): Promise<void> {
     const run = target.run === undefined ? undefined : await this.#parts.runs.open(target.run);
     const located = await this.#located(target);
-    if (located) await this.#launch(located, { noDebug: true, parameters: (run?.parameters ?? {}) as ParameterValues });
+    if (located) await this.#launchPipeline(located, { noDebug: true, parameters: (run?.parameters ?? {}) as ParameterValues });
   }
 
   async #attach(target: Target): Promise<boolean> {

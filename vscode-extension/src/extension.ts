@@ -11,6 +11,7 @@ import { Status } from "./common/status.ts";
 import { ToolFinder } from "./common/tool.ts";
 import { Bridge } from "./debug/bridge.ts";
 import { Configurations } from "./debug/configurations.ts";
+import { LaunchFailures } from "./debug/failures.ts";
 import { debugType } from "./debug/launch.ts";
 import { ParameterPrompts } from "./debug/prompts.ts";
 import { Sessions } from "./debug/sessions.ts";
@@ -78,6 +79,7 @@ export function activate(context: vscode.ExtensionContext): Api {
     ...registerCommands(commands, wake),
     ...registerViews(pipelines, runs, wake),
     vscode.debug.registerDebugAdapterDescriptorFactory(debugType, sessions),
+    vscode.debug.registerDebugAdapterTrackerFactory(debugType, new LaunchFailures(log)),
     vscode.debug.registerDebugConfigurationProvider(debugType, configurations),
     vscode.debug.registerDebugConfigurationProvider(debugType, configurations, vscode.DebugConfigurationProviderTriggerKind.Dynamic),
     vscode.window.registerWebviewPanelSerializer(viewType, graphs),

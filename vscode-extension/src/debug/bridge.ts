@@ -95,9 +95,12 @@ function firstLine(child: ChildProcess): Promise<Listening> {
   return new Promise((done, fail) => {
     const late = setTimeout(() => { fail(new Error("The debug server did not say where it listens within 30 s.")); }, patience);
     child.once("error", (error) => { clearTimeout(late); fail(error); });
-    child.once("exit", (code) => {
+    let words = "";
+    child.stderr?.on("data", (data: Buffer) => { words = `${words}${data.toString()}`.slice(-2000); });
+    child.once("close", (code) => {
       clearTimeout(late);
-      fail(new Error(`The debug server ended at once (exit code ${String(code)}); the StepBridge log has its last words.`));
+      const last = words.trim().split("\n").at(-1) ?? "";
+      fail(new Error(`The debug server ended at once (exit code ${String(code)}). ${last || "The StepBridge log may say more."}`));
     });
     if (child.stdout === null) return;
     createInterface({ input: child.stdout }).on("line", (line) => {

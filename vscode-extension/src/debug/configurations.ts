@@ -1,7 +1,8 @@
 // From F5 to a complete configuration: without a launch.json, from one, or from a command.
 
-import { isAbsolute, join } from "node:path";
+import { basename, isAbsolute, join } from "node:path";
 import * as vscode from "vscode";
+import { looksLikePipeline } from "../common/detect.ts";
 import * as python from "../common/python.ts";
 import { settings } from "../common/settings.ts";
 import type { Located, Pipelines } from "../language/pipelines.ts";
@@ -40,10 +41,8 @@ export class Configurations implements vscode.DebugConfigurationProvider {
     _folder: vscode.WorkspaceFolder | undefined, configuration: vscode.DebugConfiguration,
   ): Promise<vscode.DebugConfiguration | undefined> {
     if (configuration.type || configuration.request || configuration.name) return configuration;
-    const found = await this.#fromEditor();
-    if (found === undefined) return undefined;
-    const launch = this.launch(found);
-    return configuration.noDebug === true ? { ...launch, noDebug: true } : launch;
+    const launch = await this.fromEditor();
+    return launch && configuration.noDebug === true ? { ...launch, noDebug: true } : launch;
   }
 
   async resolveDebugConfigurationWithSubstitutedVariables(
@@ -78,8 +77,8 @@ export class Configurations implements vscode.DebugConfigurationProvider {
 
   async #launch(folder: vscode.WorkspaceFolder | undefined, configuration: LaunchConfiguration): Promise<LaunchConfiguration | undefined> {
     if (!configuration.program) {
-      const found = await this.#fromEditor();
-      return found && this.#launch(folder, { ...configuration, program: this.launch(found).program });
+      const found = await this.fromEditor();
+      return found && this.#launch(folder, { ...configuration, program: found.program });
     }
     const root = folder?.uri.fsPath;
     const program = root && !isAbsolute(configuration.program) ? join(root, configuration.program) : configuration.program;
@@ -107,12 +106,16 @@ export class Configurations implements vscode.DebugConfigurationProvider {
   }
 
   /** The pipeline that the active editor shows, or that runs the script it shows; else the user chooses. */
-  async #fromEditor(): Promise<Located | undefined> {
-    const uri = vscode.window.activeTextEditor?.document.uri;
+  async fromEditor(): Promise<LaunchConfiguration | undefined> {
+    const document = vscode.window.activeTextEditor?.document;
     const all = await this.#pipelines.all();
-    const candidates = uri ? mentioned(all, uri) : [];
-    if (candidates.length === 1) return candidates[0];
-    return this.choose(candidates.length > 0 ? candidates : all);
+    const candidates = document ? mentioned(all, document.uri) : [];
+    if (candidates.length === 0 && document && looksLikePipeline(document.languageId, document.getText())) {
+      // the language server does not know it (yet); the program itself will tell
+      return { type: debugType, request: "launch", name: basename(document.uri.fsPath), program: document.uri.fsPath };
+    }
+    const chosen = await this.choose(candidates.length > 0 ? candidates : all);
+    return chosen && this.launch(chosen);
   }
 
   async choose(from: readonly Located[]): Promise<Located | undefined> {

@@ -1,7 +1,7 @@
 // Asks for pipeline parameters: by type, with enums, defaults and the values that were used last.
 
 import * as vscode from "vscode";
-import { complaint, missing, overrides, parseValue, proposal, type ParameterValues } from "../model/parameters.ts";
+import { complaint, missing, overrides, parseValue, proposal, typed, type ParameterValues } from "../model/parameters.ts";
 import type { ParameterModel, ParameterValue, PipelineModel } from "../model/pipeline.ts";
 
 export class ParameterPrompts {
@@ -21,7 +21,7 @@ export class ParameterPrompts {
 
   /** Asks for those without a default that `given` lacks. Returns `given` and the answers; undefined on Escape. */
   async required(pipeline: PipelineModel, given: ParameterValues): Promise<ParameterValues | undefined> {
-    const answers: Record<string, ParameterValue> = { ...given };
+    const answers: Record<string, ParameterValue> = { ...typed(pipeline.parameters, given) };
     for (const parameter of missing(pipeline.parameters, given)) {
       const value = await this.#ask(pipeline, parameter, proposal(parameter, this.last(pipeline.name)));
       if (value === undefined) return undefined;

@@ -117,7 +117,13 @@ export class LanguageServer implements vscode.Disposable {
       },
     };
     const cwd = vscode.workspace.workspaceFolders?.[0]?.uri.fsPath;
-    const client = new LanguageClient("stepbridge", "StepBridge", {
+    // its own notifications would come at each restart; the status item and the log say the same
+    class QuietClient extends LanguageClient {
+      override error(message: string, data?: unknown): void {
+        super.error(message, data, false);
+      }
+    }
+    const client = new QuietClient("stepbridge", "StepBridge", {
       command: tool.command,
       args: ["lsp"],
       options: cwd === undefined ? {} : { cwd },

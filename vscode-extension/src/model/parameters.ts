@@ -30,6 +30,14 @@ export function parseValue(parameter: ParameterModel, text: string): ParameterVa
   }
 }
 
+/** `values` with the parameters' types: a run's record holds them as text. What does not fit stays as it is. */
+export function typed(parameters: readonly ParameterModel[], values: ParameterValues): ParameterValues {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => {
+    const parameter = parameters.find((one) => one.name === name);
+    return [name, parameter && complaint(parameter, String(value)) === undefined ? parseValue(parameter, String(value)) : value];
+  }));
+}
+
 export function complaint(parameter: ParameterModel, text: string): string | undefined {
   try {
     parseValue(parameter, text);

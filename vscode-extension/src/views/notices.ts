@@ -8,13 +8,10 @@ import { reason, type Run } from "../model/run.ts";
 /** Shows a notification for events that need one. `after` is the run with the event folded in. */
 export function notify(event: RunEvent, after: Run | undefined): void {
   switch (event.event) {
-    case "step-debug":
-      // a session that follows the step shows it at the raising frame by itself
-      if (event.state === "crashed") void failed(after, event.run, event.step, event.error ?? "");
-      break;
     case "step-finished": {
-      const held = after?.steps.find(({ name }) => name === event.step)?.debugger?.error;
-      if (event.status === "Failed" && !held) void failed(after, event.run, event.step, event.failure ?? "");
+      // who debugs it stood at the raising line already
+      const seen = after?.steps.find(({ name }) => name === event.step)?.debugger?.error;
+      if (event.status === "Failed" && !seen) void failed(after, event.run, event.step, event.failure ?? "");
       break;
     }
     case "run-finished":

@@ -53,7 +53,6 @@ const quietSettings = {
   "window.commandCenter": false,
   "editor.minimap.enabled": false,
   "git.enabled": false,
-  "debug.openDebug": "neverOpen",
 };
 
 export class CodeServer {

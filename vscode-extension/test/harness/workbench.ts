@@ -130,7 +130,62 @@ export class Workbench {
   async stopped(file: string, line: number, timeout = 60_000): Promise<void> {
     await this.page.locator(".debug-top-stack-frame-line").first().waitFor({ state: "attached", timeout });
     await this.page.locator(".debug-call-stack .stack-frame", { hasText: file })
-      .filter({ hasText: new RegExp(`\\b${String(line)}:\\d+`) }).first().waitFor({ timeout });
+      .filter({ hasText: new RegExp(`(?<!\\d)${String(line)}:\\d+`) }).first().waitFor({ timeout });
+  }
+
+  /** Waits until no debug session is left. */
+  async finished(timeout = 90_000): Promise<void> {
+    await this.page.locator(".debug-toolbar").waitFor({ state: "hidden", timeout });
+  }
+
+  /** Waits for a line of the debug console. */
+  async console(text: string | RegExp, timeout = 90_000): Promise<void> {
+    await this.command("Debug Console: Focus on Debug Console View");
+    await this.page.locator(".repl .monaco-list-row", { hasText: text }).first().waitFor({ timeout });
+  }
+
+  /** Opens a scope or a structure in the Variables view. */
+  async expand(row: string | RegExp): Promise<void> {
+    const line = this.page.locator(".debug-variables .monaco-list-row", { hasText: row }).first();
+    await line.waitFor();
+    if ((await line.getAttribute("aria-expanded")) === "false") await line.locator(".monaco-tl-twistie").click();
+    await this.page.locator('.debug-variables .monaco-list-row[aria-expanded="true"]', { hasText: row }).first().waitFor();
+  }
+
+  /** Types a new value for a variable, as a double click does. */
+  async setVariable(row: string | RegExp, value: string): Promise<void> {
+    const line = this.page.locator(".debug-variables .monaco-list-row", { hasText: row }).first();
+    await line.locator(".value").dblclick();
+    const box = line.locator("input");
+    await box.fill(value);
+    await this.page.keyboard.press("Enter");
+    await box.waitFor({ state: "hidden" });
+  }
+
+  /** The row of the Variables view that holds `text`. */
+  variable(text: string | RegExp): Locator {
+    return this.page.locator(".debug-variables .monaco-list-row", { hasText: text }).first();
+  }
+
+  async openView(title: string): Promise<void> {
+    const tab = this.page.locator(`.activitybar .action-label[aria-label^="${title}"], .activitybar .action-item[aria-label^="${title}"]`).first();
+    await tab.click();
+  }
+
+  /** A row of a tree in the side bar. */
+  row(text: string | RegExp): Locator {
+    return this.page.locator(".sidebar .pane-body .monaco-list-row", { hasText: text }).first();
+  }
+
+  /** Clicks an inline action of a row. */
+  async inline(row: Locator, action: string): Promise<void> {
+    await row.hover();
+    await row.locator(`.actions .action-label[aria-label^="${action}"]`).click();
+  }
+
+  /** Clicks the first lens with this title. */
+  async lens(title: string | RegExp): Promise<void> {
+    await this.page.locator(".codelens-decoration a", { hasText: title }).first().click();
   }
 
   async callStack(): Promise<string[]> {
@@ -164,7 +219,7 @@ export class Workbench {
 
   /** The inner page of the webview whose title is `title`. */
   webview(title: string): ReturnType<Locator["contentFrame"]> {
-    return this.page.locator(`iframe.webview.ready`).first().contentFrame().locator(`iframe[title="${title}"]`).contentFrame();
+    return this.page.locator("iframe.webview.ready").last().contentFrame().locator(`iframe[title="${title}"]`).contentFrame();
   }
 
   /** Writes a screenshot; `name` is a path below the folder of results. */

@@ -1,6 +1,6 @@
 // Folders to open: a copy of an example, or a small pipeline whose model and runs are given.
 
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Edge, ParameterModel, Range, StepModel } from "../../src/model/pipeline.ts";
@@ -33,6 +33,24 @@ export class Workspace {
     mkdirSync(join(path, ".."), { recursive: true });
     writeFileSync(path, typeof content === "string" ? content : JSON.stringify(content, undefined, 2));
     return path;
+  }
+
+  read(name: string): string {
+    return readFileSync(this.path(name), "utf8");
+  }
+
+  /** Replaces text of a file that must be there. */
+  edit(name: string, before: string, after: string): void {
+    const text = this.read(name);
+    if (!text.includes(before)) throw new Error(`${name} has no ${JSON.stringify(before)}`);
+    this.write(name, text.replace(before, after));
+  }
+
+  /** The number of the first line that holds `text`, from 1. */
+  line(name: string, text: string): number {
+    const index = this.read(name).split("\n").findIndex((line) => line.includes(text));
+    if (index < 0) throw new Error(`${name} has no line with ${JSON.stringify(text)}`);
+    return index + 1;
   }
 
   remove(): void {

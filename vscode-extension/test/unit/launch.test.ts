@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { client, completed, fileOf, isChild, launchName, programOf } from "../../src/debug/launch.ts";
 import { parseListening } from "../../src/debug/listening.ts";
 import { ago, duration } from "../../src/model/duration.ts";
+import { sentence } from "../../src/model/text.ts";
 
 const defaults = { engine: "auto", python: "/venv/bin/python", postMortem: true, token: "secret" };
 
@@ -55,4 +56,9 @@ test("names of sessions", () => {
 test("durations and moments", () => {
   assert.deepEqual([0, 0.449, 12.34, 59.99, 65, 3725].map(duration), ["0.0 s", "0.4 s", "12.3 s", "59.9 s", "1 min 05 s", "1 h 02 min"]);
   assert.deepEqual([10, 100, 7200].map((seconds) => ago(10_000 - seconds, 10_000)), ["just now", "2 min ago", "2 h ago"]);
+});
+
+test("a problem and its hint are one line", () => {
+  assert.equal(sentence("No engine answers\n  Start Docker."), "No engine answers. Start Docker.");
+  assert.equal(sentence("Two things:\n a\n b."), "Two things: a. b.");
 });

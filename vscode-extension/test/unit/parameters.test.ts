@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { complaint, missing, overrides, parseValue, proposal } from "../../src/model/parameters.ts";
+import { complaint, missing, overrides, parseValue, proposal, typed } from "../../src/model/parameters.ts";
 import type { ParameterModel, ParameterType } from "../../src/model/pipeline.ts";
 
 const nowhere = { start: { line: 0, character: 0 }, end: { line: 0, character: 0 } };
@@ -43,4 +43,10 @@ test("only parameters without default and value are missing; false and 0 are val
 test("values equal to the defaults are left out of the launch", () => {
   const all = [parameter("a", "Integer", { default: 3 }), parameter("b", "Integer", { default: 3 })];
   assert.deepEqual(overrides(all, { a: 3, b: 4 }), { b: 4 });
+});
+
+test("values that a run recorded as text get their types back", () => {
+  const all = [parameter("a", "Integer"), parameter("b", "Boolean"), parameter("c", "String")];
+  assert.deepEqual(typed(all, { a: "3", b: "true", c: "3", d: "x" }), { a: 3, b: true, c: "3", d: "x" });
+  assert.deepEqual(typed(all, { a: "many" }), { a: "many" });
 });

@@ -1,0 +1,7 @@
+// Messages of the tool as one line for a notification. Pure.
+
+/** "Problem\n  Hint" becomes "Problem. Hint"; a sentence that has its end keeps it. */
+export function sentence(message: string): string {
+  const lines = message.split("\n").map((line) => line.trim()).filter(Boolean);
+  return lines.map((line, index) => (index < lines.length - 1 && !/[.:!?]$/.test(line) ? `${line}.` : line)).join(" ");
+}

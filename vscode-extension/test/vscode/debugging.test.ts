@@ -1,0 +1,126 @@
+// What F5 does: breakpoints in scripts and on steps, variables, crashes; in real containers.
+
+import assert from "node:assert/strict";
+import { scenario, useTestImages, wine } from "../harness/scenario.ts";
+import { Workspace } from "../harness/workspaces.ts";
+
+scenario("a breakpoint in train.py hits inside of its container", wine, async (workbench, workspace) => {
+  const line = workspace.line("training/train.py", "model = build_model");
+  await workbench.breakpoint("train.py", line);
+  await workbench.openFile("pipeline.py");
+  await workbench.page.keyboard.press("F5");
+  await workbench.stopped("train.py", line);
+  await workbench.expand("Locals");
+  await workbench.variable(/features/).waitFor();
+  const stack = await workbench.callStack();
+  assert.ok(stack.some((row) => row.startsWith("wine") || row.startsWith("pipeline.py")), stack.join("\n"));
+  assert.ok(stack.some((row) => row.startsWith("Train")), stack.join("\n"));
+  await workbench.screenshot("breakpoint");
+
+  await workbench.page.keyboard.press("F10");
+  await workbench.stopped("train.py", line + 1);
+  await workbench.variable(/^model/).waitFor();
+  await workbench.page.keyboard.press("F5");
+  await workbench.finished();
+  await workbench.console("Succeeded after");
+});
+
+scenario("a breakpoint on a step stops before it; a changed hyperparameter arrives in its script", wine, async (workbench, workspace) => {
+  const step = workspace.line("pipeline.py", "train = TrainingStep(");
+  const inside = workspace.line("training/train.py", "model = build_model");
+  await workbench.breakpoint("train.py", inside);
+  await workbench.breakpoint("pipeline.py", step);
+  await workbench.page.keyboard.press("F5");
+  await workbench.stopped("pipeline.py", step);
+  await workbench.expand("Arguments");
+  await workbench.expand("HyperParameters");
+  await workbench.setVariable(/^trees/, "7");
+  await workbench.screenshot("step-breakpoint");
+
+  await workbench.page.keyboard.press("F11");
+  await workbench.stopped("train.py", workspace.line("training/train.py", '"""'));
+  await workbench.page.keyboard.press("F5");
+  await workbench.stopped("train.py", inside);
+  await workbench.expand("Locals");
+  await workbench.variable(/arguments.*trees=7/).waitFor();
+}, { viewport: { width: 1280, height: 900 } });
+
+scenario("a crash is told, and debugged at the line that raised", () => {
+  const workspace = wine();
+  workspace.edit("training/train.py", "    model.fit(features, labels)", "    weights = labels / 0\n    model.fit(features, labels)\n    raise ValueError('the labels hold no signal')");
+  return workspace;
+}, async (workbench, workspace) => {
+  await workbench.openFile("pipeline.py");
+  await workbench.command("StepBridge: Run Pipeline");
+  const told = await workbench.notification(/Step Train failed: .*no signal/, 120_000);
+  await workbench.screenshot("failed-step");
+  await told.hover();
+  await told.locator(".monaco-button", { hasText: "Debug at Crash" }).click();
+  await workbench.stopped("train.py", workspace.line("training/train.py", "raise ValueError"), 120_000);
+  await workbench.page.locator(".exception-widget", { hasText: "no signal" }).waitFor();
+  await workbench.expand("Locals");
+  await workbench.variable(/^weights/).waitFor();
+  await workbench.screenshot("post-mortem");
+});
+
+const twoSteps = `from sagemaker.processing import ScriptProcessor
+from sagemaker.workflow.pipeline import Pipeline
+from sagemaker.workflow.pipeline_context import PipelineSession
+from sagemaker.workflow.steps import ProcessingStep
+
+session = PipelineSession()
+
+
+def step(name):
+    processor = ScriptProcessor(
+        image_uri="123456789012.dkr.ecr.us-east-1.amazonaws.com/python", command=["python3"], role="arn:aws:iam::123456789012:role/x",
+        instance_type="ml.m5.large", instance_count=1, sagemaker_session=session,
+    )
+    return ProcessingStep(name=name, step_args=processor.run(code="work.py", arguments=[name]))
+
+
+pipeline = Pipeline(name="pair", steps=[step("Left"), step("Right")], sagemaker_session=session)
+pipeline.upsert(role_arn="arn:aws:iam::123456789012:role/x")
+pipeline.start()
+`;
+
+function pair(script: string): () => Workspace {
+  return () => {
+    const workspace = new Workspace("pair");
+    workspace.write("pipeline.py", twoSteps);
+    workspace.write("work.py", script);
+    useTestImages(workspace);
+    return workspace;
+  };
+}
+
+scenario("two steps at a time are two children", pair('import sys\n\nside = sys.argv[1]\nprint("I am", side)\n'), async (workbench) => {
+  await workbench.breakpoint("work.py", 4);
+  await workbench.openFile("pipeline.py");
+  await workbench.page.keyboard.press("F5");
+  await workbench.stopped("work.py", 4);
+  for (const side of ["Left", "Right"]) {
+    await workbench.page.locator(".debug-call-stack .monaco-list-row", { hasText: side }).filter({ hasText: /paused/i }).first().waitFor({ timeout: 60_000 });
+  }
+  await workbench.expand("Locals");
+  await workbench.variable(/side.*(Left|Right)/).waitFor();
+  await workbench.screenshot("parallel");
+  await workbench.page.keyboard.press("F5");
+  await workbench.page.keyboard.press("F5");
+  await workbench.console(/Run \w+: Succeeded/);
+});
+
+scenario("a step that runs is attached to", pair('import time\n\nround = 0\nwhile True:\n    round += 1\n    time.sleep(0.2)\n'), async (workbench) => {
+  await workbench.openFile("pipeline.py");
+  await workbench.page.keyboard.press("F5");
+  await workbench.page.locator(".debug-call-stack").waitFor({ state: "attached" });
+  await workbench.console(/Left: started/);
+  // nothing is attached yet: the breakpoint comes while the step runs
+  await workbench.breakpoint("work.py", 5);
+  await workbench.stopped("work.py", 5);
+  await workbench.expand("Locals");
+  await workbench.variable(/^round/).waitFor();
+  await workbench.screenshot("attached");
+  await workbench.page.keyboard.press("Shift+F5");
+  await workbench.finished();
+});
