@@ -35,6 +35,7 @@ from .execution.cache import StepCache
 from .execution.debugging import Debuggers
 from .execution.execution import OpenGate, RunOptions, RunServices, StepGate
 from .execution.executions import Executions, Overrides
+from .execution.job_logs import JobLogs
 from .execution.job_runner import JobRunner, JobServices
 from .execution.journal import ExecutionRecord, Journal, PipelineRecord
 from .jobs.registry import ecr_login
@@ -133,6 +134,7 @@ class Bridge:
             account=workspace.settings.account,
             container_key=self._keys.container,
             admin_token=self._keys.admin,
+            logs=JobLogs(self.journal, workspace.runs),
         )
 
     @classmethod

@@ -213,6 +213,15 @@ class Journal:
             ).fetchall()
         return [msgspec.json.decode(row["description"]) for row in rows]
 
+    def job_places(self, kind: str, prefix: str) -> list[tuple[str, str, str]]:
+        """(name, run, step) of the jobs whose names start with a prefix, oldest first."""
+        with self._transaction() as db:
+            rows = db.execute(
+                "SELECT name, run, step FROM jobs WHERE kind = ? AND substr(name, 1, ?) = ? ORDER BY created",
+                (kind, len(prefix), prefix),
+            ).fetchall()
+        return [(row["name"], row["run"], row["step"]) for row in rows]
+
     # cache of step results
 
     def save_cached(self, key: str, pipeline: str, step: str, result: Mapping[str, Any]) -> None:
