@@ -35,9 +35,9 @@ from .execution.cache import StepCache
 from .execution.debugging import Debuggers
 from .execution.execution import OpenGate, RunOptions, RunServices, StepGate
 from .execution.executions import Executions, Overrides
-from .execution.job_logs import JobLogs
 from .execution.job_runner import JobRunner, JobServices
 from .execution.journal import ExecutionRecord, Journal, PipelineRecord
+from .execution.serving import Endpoints
 from .jobs.registry import ecr_login
 from .program import calls as program_calls
 from .program.calls import Call, PipelineDeclaration, PipelineStart
@@ -52,6 +52,7 @@ from .program.sources import WorkspaceSources
 from .program.target import ProgramTarget, read_definition
 from .service.control import Control
 from .service.endpoint import Endpoint
+from .service.job_logs import RunLogs
 from .service.records import Records
 from .service.registry import ModelRegistry
 from .service.sagemaker import SageMakerApi
@@ -117,13 +118,16 @@ class Bridge:
         self._engine: asyncio.Task[Engine] | None = None
         self._image_ids: dict[str, str] = {}
         self._records = Records(workspace.state / "records.sqlite")
-        self.executions = Executions(self._run_services(owner), self._loop)
+        services = self._run_services(owner)
+        self.executions = Executions(services, self._loop)
+        self.serving = Endpoints(services, self._loop, lambda: self.executions.overrides.prepare())
         self.api = SageMakerApi(
             self.executions,
             self._records,
             self.store,
             region=workspace.region,
             account=workspace.settings.account,
+            serving=self.serving,
         )
         self.endpoint = Endpoint(
             self.store,
@@ -134,7 +138,7 @@ class Bridge:
             account=workspace.settings.account,
             container_key=self._keys.container,
             admin_token=self._keys.admin,
-            logs=JobLogs(self.journal, workspace.runs),
+            logs=RunLogs(self.journal, workspace.runs),
         )
 
     @classmethod
@@ -160,6 +164,7 @@ class Bridge:
     async def close(self) -> None:
         """Stop what runs, and leave nothing behind."""
         await asyncio.gather(*(run.stop(2.0) for run in list(self.executions.live.values())))
+        await self.serving.close()
         await self.executions.idle()
         self._announcement.unlink(missing_ok=True)
         if self._engine is not None:

@@ -1,13 +1,16 @@
-"""Output of jobs by name, from the runs' log files: what CloudWatch Logs shows of them (`service.JobLogs`)."""
+"""Output of jobs by name, from the runs' log files: what CloudWatch Logs shows of them."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from .journal import Journal
+from .backend import LogLine
+
+if TYPE_CHECKING:
+    from stepbridge.execution.journal import Journal
 
 GROUPS = {
     "/aws/sagemaker/TrainingJobs": "training",
@@ -17,14 +20,11 @@ GROUPS = {
 _HOST = re.compile(r"^\[(algo-\d+)\] ")
 
 
-@dataclass(frozen=True)
-class LogLine:
-    time: float  # seconds since the epoch; that of the file's last change, since lines carry none
-    text: str
+class RunLogs:
+    """Reads `runs/<run>/<step>/log.txt` (implements `backend.JobLogs`).
 
-
-class JobLogs:
-    """Reads `runs/<run>/<step>/log.txt`."""
+    Lines carry no time of their own: they all have that of the file's last change.
+    """
 
     def __init__(self, journal: Journal, runs: Path) -> None:
         self._journal = journal
