@@ -3,17 +3,17 @@
 # this machine and installed in a container that has no network. A recipe is a folder of tests/images; an
 # image is built again only when its recipe changed (the label stepbridge.recipe holds its digest).
 #
-#   stepbridge-test/python   Python 3.11 and bash, nothing else
+#   stepbridge-test/python   Python 3.11 and bash, nothing else; python3.9 and python3.13 likewise, on request
 #   stepbridge-test/sklearn  ... + numpy, scikit-learn, joblib, boto3
 #   stepbridge-test/toolkit  ... + sagemaker-training and a server: `train`, `serve`
 #
-# usage: build_test_images.sh [IMAGE...]    Cache: $XDG_CACHE_HOME/stepbridge/images
+# usage: build_test_images.sh [IMAGE...]    without arguments: python sklearn toolkit. Cache: $XDG_CACHE_HOME/stepbridge/images
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/apt.sh"
 recipes=$here/../tests/images
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/stepbridge/images
-suite=bookworm
+declare -A suites=([python]=bookworm [python3.9]=bullseye [python3.13]=trixie) # Debian releases
 python_version=3.11
 path=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
@@ -22,7 +22,7 @@ exec 9>"$cache/lock"
 flock 9 # two checkouts on one machine share the cache and the engine
 
 digest() { # of all files of these recipes, names and contents
-    (cd "$recipes" && find "$@" -type f -print0 | sort -z | xargs -0 sha256sum; echo "$suite") | sha256sum | cut -c1-16
+    (cd "$recipes" && find "$@" -type f -print0 | sort -z | xargs -0 sha256sum) | sha256sum | cut -c1-16
 }
 
 is_built() { # IMAGE DIGEST
@@ -44,30 +44,39 @@ host_python() {
     return 1
 }
 
-build_python() {
-    local tarball=$cache/base-$1.tar
+# debian IMAGE DIGEST: a Debian release with its own Python
+debian() {
+    local tarball=$cache/$1-$2.tar
     if [ ! -s "$tarball" ]; then
         provide mmdebstrap mmdebstrap debian-archive-keyring
-        rm -f "$cache"/base-*.tar "$cache"/*.part
+        rm -f "$cache/$1"-*.tar "$cache/$1"-*.part
         mmdebstrap --quiet --format=tar --variant=essential --include="$(paste -sd, "$recipes/python/packages.txt")" \
             --customize-hook="sh '$recipes/python/customize.sh' \"\$1\"" \
             --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
-            "$suite" "$tarball.part" >&2
+            "${suites[$1]}" "$tarball.part" >&2
         mv "$tarball.part" "$tarball"
     fi
     docker import --change "ENV PATH=$path LANG=C.UTF-8" --change 'CMD ["python3"]' \
-        --change "LABEL stepbridge.recipe=$1" "$tarball" stepbridge-test/python:latest >/dev/null
+        --change "LABEL stepbridge.recipe=$2" "$tarball" "stepbridge-test/$1:latest" >/dev/null
+}
+
+# A compiler and the headers of the interpreter that makes the wheels: the toolkit has a module in C.
+compiler() {
+    provide cc gcc libc6-dev
+    "$1" -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))' ||
+        provide python3-config python3-dev
 }
 
 # layer IMAGE PARENT DIGEST CHANGE...: install the recipe's wheels and its root/ folder on top of PARENT
 layer() {
-    local image=$1 parent=$2 recipe=$3 wheels container change
+    local image=$1 parent=$2 recipe=$3 wheels container change python
     wheels=$cache/wheels-$image-$(digest "$image/requirements.txt" sklearn/requirements.txt)
     shift 3
     if [ ! -e "$wheels/complete" ]; then
         rm -rf "$cache/wheels-$image"-*
-        provide cc gcc libc6-dev
-        "$(host_python)" -m pip wheel -qq --disable-pip-version-check -w "$wheels" \
+        python=$(host_python)
+        if [ "$image" = toolkit ]; then compiler "$python"; fi
+        "$python" -m pip wheel -qq --disable-pip-version-check -w "$wheels" \
             -r "$recipes/$image/requirements.txt" -r "$recipes/sklearn/requirements.txt" >&2
         touch "$wheels/complete"
     fi
@@ -90,15 +99,23 @@ layer() {
 build_sklearn() { layer sklearn python "$1" 'CMD ["python3"]'; }
 build_toolkit() { layer toolkit sklearn "$1" 'CMD ["train"]' 'EXPOSE 8080'; }
 
-declare -A parents=([python]="" [sklearn]="python" [toolkit]="python sklearn")
+build_python() { debian python "$1"; }
+build_python3.9() { debian python3.9 "$1"; }
+build_python3.13() { debian python3.13 "$1"; }
+declare -A parents=([python]="" [python3.9]="" [python3.13]="" [sklearn]="python" [toolkit]="python sklearn")
+
+replaced="" # the images whose names went to new ones, the youngest first
 
 # wanted IMAGE: build it, and what it stands on, where the recipe changed
 wanted() {
-    local parent recipe
+    local parent recipe folders
     for parent in ${parents[$1]}; do wanted "$parent"; done
+    folders="${parents[$1]} $1"
+    if [ -n "${suites[$1]:-}" ]; then folders=python; fi # one recipe for all releases
     # shellcheck disable=SC2086
-    recipe=$(digest ${parents[$1]} "$1")
+    recipe=$(digest $folders)
     if is_built "$1" "$recipe"; then return; fi
+    replaced="$(docker image inspect -f '{{.Id}}' "stepbridge-test/$1" 2>/dev/null) $replaced"
     "build_$1" "$recipe"
     echo "stepbridge-test/$1: built"
 }
@@ -108,5 +125,6 @@ for image in "${@:-python sklearn toolkit}"; do
     # shellcheck disable=SC2086
     for name in $image; do wanted "$name"; done
 done
-docker image prune -f --filter label=stepbridge.recipe >/dev/null # what the new ones replaced
+# shellcheck disable=SC2086
+[ -z "${replaced// /}" ] || docker rmi $replaced >/dev/null 2>&1 || true # what still runs stays
 echo "test images: up to date"
