@@ -8,11 +8,12 @@ described.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import socket
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,17 @@ from stepbridge.engines.base import ContainerSpec, Mount
 from stepbridge.errors import StepBridgeError, StorageError
 
 from .channels import objects_of
-from .plan import CodeMapping, JobContext, Request, container_name, read_request, writable
+from .model_client import until_ready
+from .plan import (
+    CodeMapping,
+    JobContext,
+    JobPlan,
+    ModelServer,
+    Request,
+    container_name,
+    read_request,
+    writable,
+)
 
 PORT = 8080
 MODEL = "/opt/ml/model"
@@ -39,6 +50,7 @@ _LAUNCH = (
 )
 # The processes in which a model server runs the user's script, or forks those that do.
 _SERVERS = (f"{PAYLOAD_TARGET}/serve.py", "serve", "gunicorn", "model_service_worker.py")
+_FOR_EVER = 10 * 365 * 86_400.0  # seconds
 _LARGEST_SCRIPT = 4 * 1024 * 1024  # bytes; larger files in a model are no scripts
 
 
@@ -198,6 +210,33 @@ def on_a_free_port(spec: ContainerSpec) -> ContainerSpec:
         port = int(probe.getsockname()[1])
     bound = {PORT_VARIABLE: str(port), "SAGEMAKER_BIND_TO_PORT": str(port)}
     return replace(spec, ports={port: port}).with_environment(**bound)
+
+
+def plan_endpoint(
+    model: Model, ready: Callable[[int], None], limit: float, request: Mapping[str, Any], context: JobContext
+) -> JobPlan:
+    """A job that serves `model` until it is stopped.
+
+    Args:
+        ready: told the loopback port when /ping answers; `limit` is how many seconds that may take.
+    """
+    served = serving_container(model, context)
+
+    async def serve(server: ModelServer) -> None:
+        await until_ready(server, limit)
+        ready(server.port)
+        await asyncio.Event().wait()  # the container ends first
+
+    return JobPlan(
+        containers=(served.spec,),
+        outputs=(),
+        failure_file=None,
+        time_limit=_FOR_EVER,
+        scripts=served.scripts,
+        code=served.code,
+        notices=served.notices,
+        client=serve,
+    )
 
 
 # -- the model's files -------------------------------------------------------------------------------------
