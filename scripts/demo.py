@@ -29,7 +29,7 @@ async def engine_options() -> list[str]:
     choice = await choose("auto")
     try:
         if choice.engine.name == "process":
-            print(f"engine: local processes ({choice.reason})")
+            print(f"engine: {choice.reason}")
             return ["--engine", "process"]
         for image in IMAGES:
             if await choice.engine.image(image) is not None:
