@@ -185,9 +185,10 @@ class Sdk:
         """What an expression like `Base` or `shapes.Base` of a module refers to."""
         if isinstance(node, ast.Name):
             return self.resolve(f"{module.name}.{node.id}")
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            target = module.names.get(node.value.id)
-            return self.resolve(f"{target}.{node.attr}") if target else None
+        if isinstance(node, ast.Attribute):
+            first, _, rest = ast.unparse(node).partition(".")
+            target = module.names.get(first)
+            return self.resolve(f"{target}.{rest}") if target else None
         return None
 
     def ancestors(self, dotted: str) -> list[str]:

@@ -13,7 +13,7 @@ from stepbridge_lsp.positions import LineIndex, Span
 
 @dataclass(frozen=True)
 class Place:
-    """`cell` counts the code cells of a notebook from one; None elsewhere. `end_column` is one past the
+    """`cell` counts the cells of a notebook from one; None elsewhere. `end_column` is one past the
     last.
     """
 
@@ -40,5 +40,6 @@ def line_of(document: AnyDocument, span: Span) -> str:
 def _lines_of(document: AnyDocument, span: Span) -> tuple[LineIndex, int, int | None]:
     if isinstance(document, NotebookDocument) and document.cells:
         index = document.cell_at(span.start)
-        return LineIndex.of(document.cells[index].source), document.starts[index], index + 1
+        cell = document.cells[index]
+        return LineIndex.of(cell.source), document.starts[index], cell.number or index + 1
     return document.lines, 0, None

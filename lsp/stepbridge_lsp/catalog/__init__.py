@@ -191,7 +191,7 @@ class Catalog:
         return self._methods[key]
 
     def method_names(self, cls: SdkClass) -> Iterable[str]:
-        methods: Mapping[str, Any] = self._data["classes"][cls.dotted].get("m", {})
+        methods: Mapping[str, Any] = self._data["classes"].get(cls.dotted, {}).get("m", {})
         return methods
 
     def _make(self, dotted: str) -> Symbol | None:
@@ -215,7 +215,7 @@ class Catalog:
         return None
 
     def _make_method(self, cls: SdkClass, name: str) -> Callable_ | None:
-        entry = self._data["classes"][cls.dotted].get("m", {}).get(name)
+        entry = self._data["classes"].get(cls.dotted, {}).get("m", {}).get(name)
         if entry is not None:
             return self._callable(f"{cls.name}.{name}", f"{cls.dotted}.{name}", entry)
         for base in cls.bases:

@@ -28,10 +28,11 @@ _SHELL_WRITES = re.compile(rb"^[ \t]*[!%].*$", re.M)
 
 @dataclass(frozen=True)
 class Cell:
-    """A code cell: how the editor calls it, and its text."""
+    """A code cell: how the editor calls it, its text, and its place among all cells (from one)."""
 
     uri: str
     source: bytes
+    number: int = 0
 
 
 @dataclass
@@ -74,7 +75,8 @@ class NotebookDocument(PythonDocument):
             if cell.uri == uri:
                 lines = LineIndex.of(cell.source)
                 first, last = sorted((lines.offset(start), lines.offset(end)))
-                cells[index] = Cell(uri, cell.source[:first] + encode(text) + cell.source[last:])
+                edited = cell.source[:first] + encode(text) + cell.source[last:]
+                cells[index] = Cell(uri, edited, cell.number)
         self.set_cells(cells)
 
     @property
@@ -164,7 +166,8 @@ def cells_of_file(name: str, content: bytes) -> list[Cell] | None:
         text = (
             "".join(part for part in source if isinstance(part, str)) if isinstance(source, list) else source
         )
-        cells.append(Cell(f"{name}#cell{index + 1}", encode(text if isinstance(text, str) else "")))
+        source_text = encode(text if isinstance(text, str) else "")
+        cells.append(Cell(f"{name}#cell{index + 1}", source_text, index + 1))
     return cells
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from stepbridge_lsp.catalog import MAJORS, Major, catalog
 from stepbridge_lsp.model import Import
+from stepbridge_lsp.positions import Span
 from stepbridge_lsp.values import is_none
 
 from .context import Context, meant, suggest
@@ -23,12 +24,13 @@ from .registry import rule
 )
 def unknown_import(context: Context) -> Iterator[Report]:
     """The module or name does not exist in the major version of the SDK that the workspace has installed, or
-    else in neither of the two."""
+    else in neither of the two. A program that is written for the other major altogether gets one note."""
     installed = context.workspace.installed_major()
+    if installed is not None and context.model.sdk not in (installed, None):
+        yield from _other_major(context, installed)
+        installed = None
     for found in context.model.imports:
-        if found.guarded or not (found.module == "sagemaker" or found.module.startswith("sagemaker.")):
-            continue
-        if found.resolved is not None and found.resolved.startswith("/"):
+        if not _of_sdk(found):
             continue
         majors: tuple[Major, ...] = (installed,) if installed is not None else MAJORS
         having = [major for major in majors if found.module in catalog(major).modules]
@@ -36,6 +38,31 @@ def unknown_import(context: Context) -> Iterator[Report]:
             yield _missing_module(context, found, majors)
         elif found.name is not None and found.name != "*" and not _has_name(found, having):
             yield _missing_name(context, found, having)
+
+
+def _of_sdk(found: Import) -> bool:
+    if found.guarded or not (found.module == "sagemaker" or found.module.startswith("sagemaker.")):
+        return False
+    return found.resolved is None or not found.resolved.startswith("/")
+
+
+def _other_major(context: Context, installed: Major) -> Iterator[Report]:
+    """One note for a program of the other major, with the imports that could move."""
+    foreign = [f for f in context.model.imports if _of_sdk(f) and f.module not in catalog(installed).modules]
+    if not foreign:
+        return
+    targets: dict[Span, set[str | None]] = {}
+    for found in foreign:
+        targets.setdefault(found.module_span, set()).add(_elsewhere(found, (installed,)))
+    edits = [
+        TextEdit(span, module)
+        for span, modules in targets.items()
+        for module in modules
+        if len(modules) == 1 and module is not None and context.own(span)
+    ]
+    fixes = (Fix(f"Import from SDK {installed}", tuple(edits), False),) if edits else ()
+    message = f"This program is written for SDK {context.model.sdk}, and the workspace has SDK {installed}."
+    yield Report(message, foreign[0].module_span, fixes, severity="information")
 
 
 def _has_name(found: Import, majors: list[Major]) -> bool:

@@ -1,0 +1,2 @@
+# ruff: noqa
+"""A script of a step."""

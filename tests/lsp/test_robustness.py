@@ -1,0 +1,245 @@
+"""No input, however broken, raises or hangs; and what is known depends on the text alone, not on how it came about."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from stepbridge_lsp.documents import (
+    AnyDocument,
+    DefinitionDocument,
+    PythonDocument,
+    TemplateDocument,
+    Workspace,
+)
+from stepbridge_lsp.documents.notebook import Cell, NotebookDocument
+from stepbridge_lsp.positions import LineIndex, Position
+from stepbridge_lsp.rules import Finding, diagnose
+
+from tests.lsp.snippets import PRELUDES, all_snippets
+
+PROGRAMS = Path(__file__).parent / "programs"
+SOURCES = [
+    (PROGRAMS / name / "pipeline.py").read_text() for name in ("classic", "functions", "variety", "loops")
+]
+SOURCES += [snippet.source for snippet in all_snippets()[::9]]
+DEFINITIONS = [
+    path.read_text()
+    for path in sorted((Path(__file__).parents[1] / "definition" / "definitions").glob("*.json"))
+]
+PIECES = st.sampled_from(
+    [
+        "",
+        "(",
+        ")",
+        "[",
+        "{",
+        "}",
+        '"',
+        "'",
+        '"""',
+        "\n",
+        "\n    ",
+        "\\\n",
+        "#",
+        ".",
+        ",",
+        "=",
+        "def f(",
+        "if x:\n",
+        "class ",
+        "lambda ",
+        "@",
+        "f'{",
+        "*",
+        "**",
+        "😀",
+        "é",
+        "\t",
+        "\r\n",
+        "\x00",
+        "return",
+        "for i in x:",
+        "import ",
+        "step.properties.",
+    ]
+)
+CASUAL = settings(
+    max_examples=int(os.environ.get("FUZZ", "50")),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+
+
+def program(text: str) -> PythonDocument:
+    return PythonDocument("file:///nowhere/pipeline.py", text.encode("utf-8", "replace"), Workspace())
+
+
+def seen(document: AnyDocument) -> list[tuple[str, str, tuple[int, int]]]:
+    findings: list[Finding] = diagnose(document)
+    return [(f.code, f.message, (f.span.start, f.span.end)) for f in findings]
+
+
+@CASUAL
+@given(st.text(max_size=400))
+def test_any_text_is_a_program(text: str) -> None:
+    seen(program(text))
+
+
+@CASUAL
+@given(st.lists(PIECES, max_size=120))
+def test_any_mixture_of_syntax_is_a_program(pieces: list[str]) -> None:
+    seen(program(PRELUDES["v2"] + "".join(pieces)))
+
+
+@CASUAL
+@given(st.sampled_from(SOURCES), st.randoms(use_true_random=False), PIECES)
+def test_programs_with_holes_and_insertions(source: str, chance: random.Random, piece: str) -> None:
+    for _ in range(3):
+        start = chance.randrange(len(source) + 1)
+        end = min(len(source), start + chance.choice([0, 0, 1, 2, 10, 200]))
+        source = source[:start] + piece + source[end:]
+    document = program(source)
+    seen(document)
+    assert len(document.model.calls) < 10_000
+
+
+@CASUAL
+@given(st.sampled_from(SOURCES), st.data())
+def test_edits_lead_where_the_text_leads(source: str, data: st.DataObject) -> None:
+    document = program(source)
+    for _ in range(data.draw(st.integers(1, 6))):
+        text = document.text
+        lines = document.lines
+        start = data.draw(st.integers(0, len(document.source)))
+        end = min(len(document.source), start + data.draw(st.sampled_from([0, 1, 3, 40, 400])))
+        piece = data.draw(PIECES)
+        document.edit(lines.position(start), lines.position(end), piece)
+        assert isinstance(text, str)
+        if data.draw(st.booleans()):
+            seen(document)
+    fresh = program(document.text)
+    assert document.source == fresh.source
+    assert seen(document) == seen(fresh)
+    assert [s.name for s in document.model.steps] == [s.name for s in fresh.model.steps]
+    assert document.model.broken == fresh.model.broken
+
+
+@CASUAL
+@given(st.sampled_from(DEFINITIONS), st.data())
+def test_edits_of_definitions_lead_where_the_text_leads(source: str, data: st.DataObject) -> None:
+    document = DefinitionDocument("file:///nowhere/definition.json", source.encode())
+    for _ in range(data.draw(st.integers(1, 4))):
+        start = data.draw(st.integers(0, len(document.source)))
+        end = min(len(document.source), start + data.draw(st.sampled_from([0, 0, 1, 5, 60])))
+        piece = data.draw(
+            st.sampled_from(["", '"', "{", "}", "[", "]", ",", ":", "1", '"x"', "😀", "\\", "nul"])
+        )
+        lines = document.lines
+        document.edit(lines.position(start), lines.position(end), piece)
+        if data.draw(st.booleans()):
+            seen(document)
+            document.model  # noqa: B018 - computing it must not raise
+    fresh = DefinitionDocument("file:///nowhere/definition.json", document.source)
+    assert seen(document) == seen(fresh)
+    assert document.model.broken == fresh.model.broken
+
+
+@CASUAL
+@given(st.text(alphabet='{}[]",:0123 \n\\utruefalsnl😀', max_size=200))
+def test_any_text_is_a_definition(text: str) -> None:
+    document = DefinitionDocument("file:///nowhere/definition.json", text.encode())
+    seen(document)
+    assert document.model.document
+    for offset in range(0, len(document.source) + 1, 7):
+        document.json.pointer_at(offset)
+
+
+@CASUAL
+@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=5), lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["Steps", "Name", "Type", "Arguments", "Get", "Parameters", "Std:Join"]), inner, max_size=4), max_leaves=30))  # fmt: skip
+def test_any_json_is_a_definition(value: object) -> None:
+    document = DefinitionDocument("file:///nowhere/definition.json", json.dumps(value).encode())
+    seen(document)
+    assert document.model.document
+
+
+@CASUAL
+@given(st.text(max_size=300))
+def test_any_text_is_a_template(text: str) -> None:
+    for lead in ("", '{"Resources": {"P": {"Type": "AWS::SageMaker::Pipeline", "Properties": '):
+        document = TemplateDocument("file:///nowhere/template.yaml", (lead + text).encode("utf-8", "replace"))
+        seen(document)
+
+
+@CASUAL
+@given(st.lists(st.text(max_size=120), max_size=6))
+def test_any_cells_are_a_notebook(texts: list[str]) -> None:
+    cells = [Cell(f"cell:{i}", text.encode("utf-8", "replace"), i) for i, text in enumerate(texts)]
+    document = NotebookDocument.of_cells("file:///nowhere/n.ipynb", cells, Workspace())
+    assert [len(cell.source) for cell in cells] == _lengths(document)
+    for finding in diagnose(document):
+        document.locate(finding.span)
+
+
+def _lengths(document: NotebookDocument) -> list[int]:
+    if not document.starts:
+        return []
+    ends = [*document.starts[1:], len(document.source)]
+    return [end - start - 1 for start, end in zip(document.starts, ends, strict=True)]
+
+
+@CASUAL
+@given(st.text(), st.data())
+def test_positions_are_utf_16(text: str, data: st.DataObject) -> None:
+    source = text.encode("utf-8", "replace")
+    lines = LineIndex.of(source)
+    offset = data.draw(st.integers(0, len(text)))
+    at = len(text[:offset].encode("utf-8", "replace"))
+    position = lines.position(at)
+    before = source[:at].decode()
+    line = max(before.rfind("\n"), before.rfind("\r")) + 1
+    if not (before.endswith("\r") and text[offset : offset + 1] == "\n"):
+        assert position.character == len(before[line:].encode("utf-16-le")) // 2
+        assert lines.offset(position) == at
+
+
+def test_a_place_past_the_end_is_the_end() -> None:
+    lines = LineIndex.of("a😀b\nc".encode())
+    assert lines.offset(Position(0, 99)) == 6
+    assert lines.offset(Position(9, 0)) == 8
+    assert lines.offset(Position(0, 3)) == 5
+    assert lines.position(5) == Position(0, 3)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(" * 5_000,
+        "x = " + "[" * 5_000 + "]" * 5_000,
+        "x = " + " + ".join(["a"] * 5_000),
+        "x = " + ".".join(["a"] * 5_000),
+        "\n".join(" " * depth + "if x:" for depth in range(300)),
+        "\n".join("def f%d(): f%d()" % (i, (i + 1) % 400) for i in range(400)) + "\nf0()",
+        "def f(x):\n" + "    f(f(x))\n" * 30 + "f(1)",
+        "a = b = " * 2_000 + "1",
+        "x = f'{" * 300,
+        '"""' * 2_001,
+        "class A(B): pass\nclass B(A): pass\nA().x",
+        "@" * 3_000,
+        "x = {**" * 1_000,
+        "lambda: " * 2_000 + "1",
+        "not " * 3_000 + "x",
+        "x if y else " * 2_000 + "z",
+    ],
+    ids=lambda text: text[:18],
+)
+def test_pathological_programs_end_soon(text: str) -> None:
+    begin = time.process_time()
+    seen(program(PRELUDES["v2"] + text))
+    assert time.process_time() - begin < 8
