@@ -13,6 +13,7 @@ from stepbridge.definition.values import Pointer
 
 from stepbridge_lsp.documents import AnyDocument, DefinitionDocument, PythonDocument
 from stepbridge_lsp.documents import syntax as s
+from stepbridge_lsp.fixing import chosen_fixes, edits_of
 from stepbridge_lsp.model import Pipeline
 from stepbridge_lsp.positions import Span
 from stepbridge_lsp.rules.context import Context
@@ -51,30 +52,12 @@ def quick_fixes(document: AnyDocument, findings: Iterable[Finding], span: Span) 
 
 
 def fix_all(findings: Iterable[Finding]) -> Action | None:
-    """The first safe fix of every finding, those left out that would overlap an earlier one."""
-    taken: list[TextEdit] = []
-    titles = 0
-    for finding in findings:
-        fix = finding.fixes[0] if finding.fixes else None
-        if fix is None or not fix.safe:
-            continue
-        new = [edit for edit in fix.edits if edit not in taken]
-        if any(_overlap(edit, other) for edit in new for other in taken):
-            continue
-        taken += new
-        titles += 1
-    if not taken:
+    """The safe fixes of all findings at once; None where there is none."""
+    fixes = chosen_fixes(findings, unsafe=False)
+    if not fixes:
         return None
-    edits = tuple(sorted(taken, key=lambda edit: (edit.span.start, edit.span.end)))
-    return Action(f"Fix all StepBridge problems that can be fixed ({titles})", "source.fixAll", edits)
-
-
-def _overlap(first: TextEdit, second: TextEdit) -> bool:
-    if first.span.document != second.span.document:
-        return False
-    if first.span == second.span:
-        return True
-    return first.span.start < second.span.end and second.span.start < first.span.end
+    edits = tuple(reversed(edits_of(fixes)))
+    return Action(f"Fix all StepBridge problems that can be fixed ({len(fixes)})", "source.fixAll", edits)
 
 
 # -- silencing -------------------------------------------------------------------------------------

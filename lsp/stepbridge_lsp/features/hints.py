@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,6 @@ from stepbridge_lsp.model import Model, Parameter, PropertyUse
 from stepbridge_lsp.positions import Span
 from stepbridge_lsp.values import Const, Index
 
-from .choices import shown
 from .history import LastRun
 from .pipelines import service_name
 
@@ -52,7 +52,7 @@ def _defaults(model: Model) -> Iterator[Hint]:
 
 def _default(parameter: Parameter) -> str | None:
     if isinstance(parameter.default, Const):
-        return shown(parameter.default.value)
+        return _json(parameter.default.value)
     return None
 
 
@@ -90,8 +90,12 @@ def _result(use: PropertyUse, run: LastRun) -> str | None:
     for segment in use.variable.path:
         value = _enter(value, segment)
     if isinstance(value, str | int | float | bool):
-        return shown(value)
+        return _json(value)
     return None
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _enter(value: Any, segment: str | Index) -> Any:

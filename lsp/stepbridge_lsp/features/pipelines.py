@@ -19,6 +19,7 @@ from stepbridge_lsp.model import Parameter, Pipeline, Step, items_of
 from stepbridge_lsp.positions import Span
 from stepbridge_lsp.rules.context import Context
 from stepbridge_lsp.rules.paths import local_paths, resolve
+from stepbridge_lsp.rules.properties import kind_of
 from stepbridge_lsp.values import (
     Const,
     FunctionVariable,
@@ -148,7 +149,7 @@ def _step(document: AnyDocument, step: Step) -> StepView:
     waits = (service_name(d.step) if d.step is not None else d.name for d in step.dependencies)
     return StepView(
         name=service_name(step),
-        kind=step.type or "",
+        kind=kind_of(step) or step.type or "",
         span=step.span,
         name_span=step.name.span,
         depends_on=tuple(dict.fromkeys(name for name in waits if name)),
