@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -127,7 +128,7 @@ async def test_a_killed_bridge_takes_its_steps_along(tmp_path: Path) -> None:
     await eventually(lambda: all(gone(pid) for pid in pids))
     assert list((tmp_path / "steps").iterdir()) != []
     await ProcessEngine(folder=tmp_path / "steps").close()  # the next bridge tidies up
-    assert list((tmp_path / "steps").iterdir()) == []
+    assert not (tmp_path / "steps").exists()
 
 
 async def test_a_killed_supervisor_is_an_error_and_not_an_end(process: ProcessEngine) -> None:
@@ -234,33 +235,66 @@ asyncio.run(main())
 """
 
 
-async def test_users_without_privileges_get_the_same(tmp_path: Path) -> None:
+async def test_users_without_privileges_get_the_same() -> None:
     """A user namespace stands in for root; the step is the user, and its files are the user's."""
     if reason := _why_not_unprivileged():
         pytest.skip(reason)
-    own, source = tmp_path / "own", tmp_path / "source"
-    own.mkdir()
-    shutil.copytree(BRIDGE / "stepbridge" / "engines", source / "stepbridge" / "engines")
-    for name in ("__init__.py", "errors.py"):  # in a place that every user may read
-        shutil.copy(BRIDGE / "stepbridge" / name, source / "stepbridge" / name)
     prefix: tuple[str, ...] = ()
     python, uid = sys.executable, os.getuid()
     if uid == 0:
-        python, uid = SYSTEM_PYTHON, 1234
-        prefix = DROP_PRIVILEGES
-        os.chown(own, uid, uid)
-        for folder in (tmp_path, *tmp_path.parents[:2]):
-            folder.chmod(folder.stat().st_mode | 0o055)
-    ran = await asyncio.to_thread(
-        subprocess.run,
-        [*prefix, python, "-B", "-c", UNPRIVILEGED, str(own)],
-        env={"PATH": os.defpath, "PYTHONPATH": str(source)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    said = ran.stdout.splitlines()
-    assert said[:3] == [str(uid), "algo-1", "x"], ran.stderr
-    assert "Read-only file system" in said[3]
-    assert said[4:] == ["True", "['model', 'model/f', 'steps']"]
-    assert (own / "model" / "f").stat().st_uid == uid
+        python, uid, prefix = SYSTEM_PYTHON, 1234, DROP_PRIVILEGES
+    with tempfile.TemporaryDirectory() as name:  # pytest's own folders are closed to other users
+        folder = Path(name)
+        folder.chmod(0o755)
+        shutil.copytree(BRIDGE / "stepbridge" / "engines", folder / "source" / "stepbridge" / "engines")
+        for file in ("__init__.py", "errors.py"):
+            shutil.copy(BRIDGE / "stepbridge" / file, folder / "source" / "stepbridge" / file)
+        own = folder / "own"
+        own.mkdir()
+        os.chown(own, uid, os.getgid() if uid == os.getuid() else uid)
+        ran = await asyncio.to_thread(
+            subprocess.run,
+            [*prefix, python, "-B", "-c", UNPRIVILEGED, str(own)],
+            env={"PATH": os.defpath, "PYTHONPATH": str(folder / "source")},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        said = ran.stdout.splitlines()
+        assert said[:3] == [str(uid), "algo-1", "x"], ran.stderr
+        assert "Read-only file system" in said[3]
+        assert said[4:] == ["True", "['model', 'model/f']"]
+        assert (own / "model" / "f").stat().st_uid == uid
+
+
+async def test_the_default_folder_is_shared_private_and_tidied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    first, second = ProcessEngine(), ProcessEngine()
+    container = await first.start(ContainerSpec(unique("first"), "any", command=("true",)))
+    assert (await container.wait()).code == 0
+    (shared,) = tmp_path.iterdir()
+    assert shared.stat().st_mode & 0o066 == 0
+    dead = shared / "999999999-0123abcd-1"
+    dead.mkdir()
+    await second.close()
+    assert shared.is_dir(), "the other engine still works in there"
+    await ProcessEngine().close()
+    assert not dead.exists()
+    await first.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_folder_that_somebody_else_made_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    theirs = tmp_path / f"stepbridge-{os.geteuid()}"
+    theirs.mkdir()
+    theirs.chmod(0o777)
+    engine = ProcessEngine()
+    container = await engine.start(ContainerSpec(unique("trap"), "any", command=("true",)))
+    assert (await container.wait()).code == 0
+    assert list(theirs.iterdir()) == []
+    await engine.close()

@@ -23,6 +23,7 @@ import shlex
 import shutil
 import signal as signals
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -53,7 +54,7 @@ class ProcessEngine:
 
     Args:
         interpreters: which interpreter stands for an image reference; `python:PATH` names its own.
-        folder: where steps get their private folders; None: a new one below the temporary folder.
+        folder: where steps get their private folders; None: one of this user's in the temporary folder.
     """
 
     name = "process"
@@ -65,14 +66,12 @@ class ProcessEngine:
                 "Start Docker, or another engine with its API, and use --engine docker.",
             )
         self._interpreters = interpreters or (lambda reference: sys.executable)
-        self._own = folder is None
-        self._folder = folder or Path(tempfile.mkdtemp(prefix="stepbridge-"))
+        self._folder = folder or _temporary_folder()
         self._mine = f"{os.getpid()}-{secrets.token_hex(4)}-"  # what we make in there starts so
         self._number = itertools.count(1)
         self._containers: dict[str, ProcessContainer] = {}
         self._networks: dict[str, Path] = {}
-        if folder is not None:
-            _sweep(folder)
+        _sweep(self._folder)
 
     async def image(self, reference: str) -> ImageConfig | None:
         interpreter = self._interpreter(reference)
@@ -153,7 +152,9 @@ class ProcessEngine:
         """Ends and forgets every container of this engine."""
         for container in tuple(self._containers.values()):
             await container.remove()
-        await asyncio.to_thread(_remove, [self._folder] if self._own else self._folder.glob(f"{self._mine}*"))
+        await asyncio.to_thread(_remove, self._folder.glob(f"{self._mine}*"))
+        with contextlib.suppress(OSError):  # another bridge uses it too
+            self._folder.rmdir()
 
     def _interpreter(self, reference: str) -> Path | None:
         named = (
@@ -504,6 +505,17 @@ def _not_started(spec: ContainerSpec, reason: str, code: int) -> EngineError:
     elif code == 2:
         hint = f"The environment of the interpreter for {spec.image} has no such program."
     return EngineError(f"{spec.name} could not start as a local process: {reason}", hint)
+
+
+def _temporary_folder() -> Path:
+    """The same for all bridges of this user, so that each can tidy up after one that was killed."""
+    folder = Path(tempfile.gettempdir()) / f"stepbridge-{os.geteuid()}"
+    with contextlib.suppress(OSError):
+        folder.mkdir(mode=0o711)
+    status = folder.lstat()
+    if stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & 0o022:
+        return folder
+    return Path(tempfile.mkdtemp(prefix="stepbridge-"))  # somebody else took the name
 
 
 def _sweep(folder: Path) -> None:
