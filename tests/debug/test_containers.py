@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import shutil
+import sys
 import tempfile
 import time
 import uuid
@@ -25,11 +26,10 @@ from stepbridge.debug import (
 )
 from stepbridge.engines.base import Container, ContainerSpec, Engine, ExitStatus, Mount
 from stepbridge.engines.docker import DockerEngine
+from stepbridge.engines.process import ProcessEngine
 
 from tests.support import docker_images
 from tests.support.dap_client import DapClient
-
-pytestmark = pytest.mark.docker
 
 SCRIPT = """\
 import os, sys
@@ -47,12 +47,27 @@ WAIT = DebugPlan(mode="wait")
 
 
 @pytest.fixture
-async def engine() -> AsyncIterator[DockerEngine]:
+async def docker() -> AsyncIterator[DockerEngine]:
     if reason := docker_images.missing(docker_images.PYTHON):
         pytest.skip(reason)
     engine = await DockerEngine.connect()
     yield engine
     await engine.close()
+
+
+@pytest.fixture
+async def process(tmp_path: Path) -> AsyncIterator[ProcessEngine]:
+    if sys.platform != "linux":
+        pytest.skip("local processes need the mount namespaces of Linux")
+    engine = ProcessEngine(lambda reference: sys.executable, tmp_path / "processes")
+    yield engine
+    await engine.close()
+
+
+@pytest.fixture(params=[pytest.param("docker", marks=pytest.mark.docker), "process"])
+def engine(request: pytest.FixtureRequest) -> Engine:
+    chosen: Engine = request.getfixturevalue(request.param)
+    return chosen
 
 
 @pytest.fixture
@@ -154,10 +169,12 @@ async def debug_train(run: Running, code: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["plain", "locked down", "shell wrapper", "module"])
 async def test_breakpoints_in_local_files_stop_a_container(
-    engine: DockerEngine, cache: DebugpyCache, code: Path, kind: str
+    engine: Engine, cache: DebugpyCache, code: Path, kind: str
 ) -> None:
     spec = spec_for(code, "python3", "train.py")
     if kind == "locked down":
+        if engine.name == "process":
+            pytest.skip("local processes share the machine's network and user")
         spec = replace(spec, network="none", user="1234", read_only_root=True)
     if kind == "shell wrapper":
         spec = spec_for(code, "bash", "wrapper.sh")
@@ -171,28 +188,31 @@ async def test_breakpoints_in_local_files_stop_a_container(
         assert [state for state, _ in run.states][:2] == ["waiting", "attached"]
 
 
+@pytest.mark.docker
 async def test_where_socket_files_do_not_reach_the_container_tcp_does(
-    engine: DockerEngine, cache: DebugpyCache, code: Path
+    docker: DockerEngine, cache: DebugpyCache, code: Path
 ) -> None:
     async with running(
-        engine, cache, spec_for(code, "python3", "train.py"), WAIT, code=code, tcp=True
+        docker, cache, spec_for(code, "python3", "train.py"), WAIT, code=code, tcp=True
     ) as run:
         await debug_train(run, code)
         assert (await run.result())[0].code == 3
 
 
+@pytest.mark.docker
 async def test_the_images_own_python_path_stays(
-    engine: DockerEngine, cache: DebugpyCache, code: Path
+    docker: DockerEngine, cache: DebugpyCache, code: Path
 ) -> None:
     (code / "train.py").write_text("import sys, json; print(json.dumps(sys.path))\n")
     spec = replace(spec_for(code, "python3", "train.py"), environment={"PYTHONPATH": "/opt/elsewhere"})
-    async with running(engine, cache, spec, DebugPlan(mode="arm"), code=code) as run:
+    async with running(docker, cache, spec, DebugPlan(mode="arm"), code=code) as run:
         path = json.loads((await run.result())[1][0])
         assert path[1:3] == ["/opt/stepbridge/payload/site", "/opt/elsewhere"]
 
 
+@pytest.mark.docker
 async def test_the_training_toolkit_runs_the_script_as_a_child_of_its_own(
-    engine: DockerEngine, cache: DebugpyCache, code: Path, tmp_path: Path
+    docker: DockerEngine, cache: DebugpyCache, code: Path, tmp_path: Path
 ) -> None:
     """The real sagemaker-training: it rebuilds PYTHONPATH, and reads the child's output to the end."""
     if reason := docker_images.missing(docker_images.TOOLKIT):
@@ -211,9 +231,9 @@ async def test_the_training_toolkit_runs_the_script_as_a_child_of_its_own(
     writable = Mount(code, "/opt/ml/code")
     spec = replace(spec, workdir=None, hostname="algo-1", mounts=(Mount(ml, "/opt/ml"), writable))
     undebugged = replace(spec, name=spec.name + "-plain")
-    async with running(engine, cache, undebugged, DebugPlan(), code=code) as run:
+    async with running(docker, cache, undebugged, DebugPlan(), code=code) as run:
         expected, _ = await run.result()
-    async with running(engine, cache, spec, WAIT, code=code) as run:
+    async with running(docker, cache, spec, WAIT, code=code) as run:
         await debug_train(run, code)
         status, lines = await run.result()
         assert any("total 43" in line for line in lines), lines
@@ -222,12 +242,14 @@ async def test_the_training_toolkit_runs_the_script_as_a_child_of_its_own(
 
 
 async def test_an_armed_container_is_attached_while_it_runs(
-    engine: DockerEngine, cache: DebugpyCache, code: Path
+    engine: Engine, cache: DebugpyCache, code: Path
 ) -> None:
     (code / "train.py").write_text(
         "import time\nend = time.time() + 60\nn = 0\nwhile time.time() < end:\n    n += 1\nprint('over')\n"
     )
-    spec = replace(spec_for(code, "python3", "train.py"), network="none", user="1234")
+    spec = spec_for(code, "python3", "train.py")
+    if engine.name == "docker":
+        spec = replace(spec, network="none", user="1234")
     async with running(engine, cache, spec, DebugPlan(mode="arm"), code=code) as run:
         port = await run.relay.listen()
         async with await DapClient.connect("127.0.0.1", port) as client:
@@ -242,7 +264,7 @@ async def test_an_armed_container_is_attached_while_it_runs(
 
 
 async def test_a_crash_holds_the_container_until_the_editor_has_seen_it(
-    engine: DockerEngine, cache: DebugpyCache, code: Path
+    engine: Engine, cache: DebugpyCache, code: Path
 ) -> None:
     (code / "helper.py").write_text("def one():\n    rows = []\n    return rows[0]\n")
     spec = spec_for(code, "python3", "train.py")
@@ -264,7 +286,7 @@ async def test_a_crash_holds_the_container_until_the_editor_has_seen_it(
 
 
 async def test_a_container_without_our_python_is_reported_absent(
-    engine: DockerEngine, cache: DebugpyCache, code: Path
+    engine: Engine, cache: DebugpyCache, code: Path
 ) -> None:
     for command in (("bash", "-c", "echo no python"), ("python3", "-I", "-c", "print('isolated')")):
         async with running(engine, cache, spec_for(code, *command), WAIT, code=code) as run:
@@ -272,9 +294,7 @@ async def test_a_container_without_our_python_is_reported_absent(
             assert [state for state, _ in run.states] == ["absent"]
 
 
-async def test_a_message_takes_a_few_milliseconds(
-    engine: DockerEngine, cache: DebugpyCache, code: Path
-) -> None:
+async def test_a_message_takes_a_few_milliseconds(engine: Engine, cache: DebugpyCache, code: Path) -> None:
     async with running(engine, cache, spec_for(code, "python3", "train.py"), WAIT, code=code) as run:
         port = await run.relay.listen()
         async with await DapClient.connect("127.0.0.1", port) as client:

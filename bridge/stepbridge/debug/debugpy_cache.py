@@ -89,7 +89,7 @@ class DebugpyCache:
 
     Args:
         root: the cache folder, default `$XDG_CACHE_HOME/stepbridge/debugpy`.
-        wheels: folders that may hold vendored wheels; asked before the package index.
+        wheels: folders that may hold vendored wheels; asked before `<root>/wheels` and the package index.
         offline: never ask the package index.
     """
 
@@ -97,7 +97,7 @@ class DebugpyCache:
         self, root: Path | None = None, wheels: Sequence[Path] = (), *, offline: bool = False
     ) -> None:
         self.root = root or default_root()
-        self._wheels = tuple(wheels)
+        self._wheels = (*wheels, self.root / "wheels")
         self._offline = offline
 
     @property
@@ -172,8 +172,8 @@ class DebugpyCache:
         return None
 
     def _download(self, release: Release, folder: Path) -> Path:
-        hint = "Run `stepbridge doctor --fetch` once with network, or put the wheel into the vendored folder."
-        where = ", ".join(str(path) for path in self._wheels) or "none configured"
+        hint = f"Debug once with network, or put {release.wheel} into {self._wheels[-1]}."
+        where = ", ".join(str(path) for path in self._wheels)
         if self._offline:
             raise DebugError(
                 f"debugpy {release.version} (for Python {_dotted(release.minimum)} in containers) is neither "
@@ -181,6 +181,7 @@ class DebugpyCache:
                 hint,
             )
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
+        command += ["--retries", "1"]
         command += ["--no-deps", "--only-binary", ":all:", "--platform", "any", "--implementation", "py"]
         command += [
             "--python-version",
