@@ -180,6 +180,8 @@ class Bridge:
     async def run(self, request: RunRequest, on_output: OnOutput) -> tuple[ExecutionRecord, ...]:
         """Run a program; returns the executions it started as soon as it has ended.
 
+        There are none for a program that only runs jobs or serves models by itself.
+
         An unchanged program is not run again: its pipelines and starts are repeated from the record of its
         last compile. A program that starts nothing has its one pipeline started.
 
@@ -201,6 +203,8 @@ class Bridge:
         self.executions.overrides = replace(self.executions.overrides, prepare=lambda: None)
         if started:
             return tuple(self.executions.need(start.arn) for start in started)
+        if not declared:  # it ran jobs by itself
+            return ()
         return (self._start(self._only_pipeline(declared, target), {}),)
 
     async def compile(self, request: RunRequest, on_output: OnOutput) -> tuple[PipelineRecord, ...]:
@@ -252,7 +256,8 @@ class Bridge:
             )
             result = await self._run_program(target, python, request, refusal, on_output, records)
         provenance = await asyncio.to_thread(self._learn, result.calls, result.observation)
-        await asyncio.to_thread(cache.keep, key, environment, result, provenance)
+        if not program_calls.has_worked(result.calls):
+            await asyncio.to_thread(cache.keep, key, environment, result, provenance)
         return result.declared, result.started
 
     async def _run_program(
@@ -285,7 +290,7 @@ class Bridge:
         self.program_failure = result.failure
         if result.failure is not None and not result.started:
             raise result.failure
-        if not result.declared and not result.started:
+        if not result.declared and not result.started and not program_calls.has_worked(result.calls):
             raise ProgramError(
                 f"{target} declared no pipeline", result.suggestion or "Call pipeline.upsert() or create()."
             )

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.support.dap_client import DapClient
-from tests.support.docker_images import PYTHON, missing
+from tests.support.docker_images import PYTHON, TOOLKIT, missing
 from tests.support.runs import Project, in_containers, in_processes
 
 docker = [pytest.mark.docker, pytest.mark.skipif(bool(missing(PYTHON)), reason=missing(PYTHON) or "-")]
+toolkit = [pytest.mark.docker, pytest.mark.skipif(bool(missing(TOOLKIT)), reason=missing(TOOLKIT) or "-")]
 ENGINES = [
     pytest.param(in_containers(PYTHON), marks=docker, id="containers"),
     pytest.param(in_processes(), id="processes"),
@@ -81,3 +82,31 @@ async def test_an_edit_of_the_inference_script_needs_no_new_model(scores):
     assert code == 0
     found = answers(scores, run.finished("Score")["outputs"]["output"])
     assert found["june/first.csv.out"] == "c,-1.0\n"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param(in_containers(TOOLKIT), marks=toolkit, id="toolkit"),
+        pytest.param(in_processes(), id="processes"),
+    ],
+)
+async def test_a_model_is_deployed_and_asked(scores, options):
+    """No pipeline at all: deploy(), predict(), delete_endpoint()."""
+    code, out, err = await Project(scores.root).command("run", "deploy.py", *options)
+    assert code == 0, err
+    for said in (
+        "answers [['21.0'], ['43.0']]",
+        "could not convert string to float: 'a'",
+        "status InService AllTraffic",
+        "left []",
+    ):
+        assert said in out + err
+
+
+async def test_a_model_that_cannot_be_loaded_fails_its_step_with_the_reason(scores):
+    script = scores.root / "inference.py"
+    script.write_text(script.read_text().replace('"weights.json"', '"wights.json"'))
+    run, code = await Project(scores.root, in_processes()).run_to_end()
+    assert code == 1
+    assert "FileNotFoundError" in run.finished("Score")["failure"]

@@ -14,6 +14,7 @@ KINDS = {
     "transform": "transform-job",
     "tuning": "hyper-parameter-tuning-job",
     "model": "model",
+    "endpoint": "endpoint",
 }
 
 
@@ -37,7 +38,7 @@ class Arns:
 
     def resource(self, kind: str, name: str) -> str:
         """kind: a key of KINDS."""
-        return self._arn(f"{KINDS[kind]}/{name}")
+        return self._arn(f"{KINDS[kind]}/{name.lower() if kind == 'endpoint' else name}")
 
 
 def job_name(run: str, step: str) -> str:

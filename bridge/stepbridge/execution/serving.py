@@ -18,7 +18,7 @@ from functools import partial
 from typing import Any
 
 from stepbridge.errors import StepBridgeError
-from stepbridge.jobs.model_client import PING_LIMIT
+from stepbridge.jobs.model_client import PING_LIMIT, Invocation
 from stepbridge.jobs.serving import Model, plan_endpoint, read_model
 
 from .execution import RunServices
@@ -32,15 +32,6 @@ _TARGET = "x-amzn-sagemaker-target-variant"
 _INVOKED = "x-amzn-invoked-production-variant"
 _HOP_BY_HOP = ("transfer-encoding", "connection", "keep-alive")
 _CHUNK = 64 * 1024
-
-
-@dataclass(frozen=True)
-class Invocation:
-    """What a model's container answered; header names are in lower case."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: Iterator[bytes]
 
 
 @dataclass

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -25,6 +25,15 @@ class Answer:
     status: int
     content_type: str
     body: bytes
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """What a model's container answered, to be read as it comes; header names are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: Iterator[bytes]
 
 
 def ask(port: int, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] = {}) -> Answer:

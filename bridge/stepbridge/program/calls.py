@@ -10,6 +10,16 @@ from typing import Any, Protocol
 
 import msgspec
 
+_WORK = frozenset(
+    {
+        "CreateTrainingJob",
+        "CreateProcessingJob",
+        "CreateTransformJob",
+        "CreateHyperParameterTuningJob",
+        "CreateEndpoint",
+    }
+)
+
 
 class Call(Protocol):
     """One answered request. `error` is the error code of the answer, empty where it succeeded."""
@@ -81,6 +91,11 @@ def starts(calls: Iterable[Call]) -> tuple[PipelineStart, ...]:
         for call in calls
         if call.operation == "StartPipelineExecution" and _succeeded(call)
     )
+
+
+def has_worked(calls: Iterable[Call]) -> bool:
+    """Whether the program itself had jobs run or models served: its pipelines are not all that it does."""
+    return any(call.operation in _WORK and _succeeded(call) for call in calls)
 
 
 def uploads(calls: Iterable[Call]) -> tuple[str, ...]:

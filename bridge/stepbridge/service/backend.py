@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from stepbridge.jobs.model_client import Invocation as Invocation
+
 JobKind = Literal["training", "processing", "transform", "tuning"]
 
 
@@ -154,15 +156,6 @@ class Executions(Protocol):
         ...
 
     def jobs(self, kind: JobKind) -> Sequence[Mapping[str, Any]]: ...
-
-
-@dataclass(frozen=True)
-class Invocation:
-    """What a model's container answered."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: Iterator[bytes]
 
 
 class Serving(Protocol):

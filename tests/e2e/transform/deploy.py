@@ -1,0 +1,43 @@
+"""A model behind an endpoint, for as long as this program asks it things; no pipeline."""
+
+import tarfile
+from pathlib import Path
+
+from sagemaker import Session, get_execution_role
+from sagemaker.deserializers import CSVDeserializer
+from sagemaker.model import Model
+from sagemaker.predictor import Predictor
+from sagemaker.serializers import CSVSerializer
+
+HERE = Path(__file__).resolve().parent
+session = Session()
+archive = HERE / "build" / "model.tar.gz"
+archive.parent.mkdir(exist_ok=True)
+(HERE / "build" / "weights.json").write_text("[1, 10]")
+with tarfile.open(archive, "w:gz") as tar:
+    tar.add(HERE / "inference.py", "code/inference.py")
+    tar.add(HERE / "build" / "weights.json", "weights.json")
+model = Model(
+    image_uri="123456789012.dkr.ecr.us-east-1.amazonaws.com/scores:1",
+    model_data=session.upload_data(str(archive), key_prefix="scores/model"),
+    role=get_execution_role(sagemaker_session=session),
+    env={"SAGEMAKER_PROGRAM": "inference.py"},
+    predictor_cls=Predictor,
+    sagemaker_session=session,
+)
+predictor = model.deploy(
+    initial_instance_count=1,
+    instance_type="ml.m5.large",
+    endpoint_name="scores",
+    serializer=CSVSerializer(),
+    deserializer=CSVDeserializer(),
+)
+print("answers", predictor.predict([[1, 2], [3, 4]]))
+try:
+    predictor.predict([["a", "b"]])
+except session.sagemaker_runtime_client.exceptions.ModelError as error:
+    print("refused", error)
+described = session.sagemaker_client.describe_endpoint(EndpointName="scores")
+print("status", described["EndpointStatus"], described["ProductionVariants"][0]["VariantName"])
+predictor.delete_endpoint()
+print("left", session.sagemaker_client.list_endpoints()["Endpoints"])
