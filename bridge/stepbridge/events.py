@@ -109,8 +109,8 @@ class StepDebug(Event, frozen=True, kw_only=True, tag="step-debug"):
     """The debugger of one process of a step changed state.
 
     state: "armed", "listening", "waiting" (listening and holding the script), "attached", "detached",
-    "crashed" (holding at the raising frame), "released", "failed" (debugpy did not load: `error`), "absent"
-    (the step ended without checking in).
+    "crashed" (holding at the raising frame), "released", "failed" (debugpy did not load: `error`), "ended"
+    (the process is gone), "absent" (the step ended without checking in).
     port: loopback port of the relay on this machine, 0 where none is open.
     """
 

@@ -75,6 +75,7 @@ async def test_a_process_checks_in_obeys_and_goes(bridge: Bridge) -> None:
     async with asyncio.timeout(10):
         while bridge.server.processes():
             await bridge.server.changed()
+    assert [process.state for process in bridge.seen] == ["armed", "crashed", "ended"]
 
 
 @pytest.mark.parametrize(

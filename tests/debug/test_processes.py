@@ -217,14 +217,14 @@ async def test_released_without_an_editor_the_script_runs_at_full_speed(
         await step.state("waiting")
         await step.debugger.release()
         assert (await step.result())[:2] == (0, "None\ndone\n")
-        assert step.names() == ["waiting", "released"]
+        assert step.names() == ["waiting", "released", "ended"]
 
 
 async def test_a_wait_ends_after_its_time(cache: DebugpyCache, some_python: Path, script: Path) -> None:
     plan = DebugPlan(mode="wait", wait_seconds=0.2)
     async with LocalStep(cache, plan, [some_python, script.name], cwd=script.parent) as step:
         assert (await step.result())[0] == 3
-        assert step.names() == ["waiting", "released"]
+        assert step.names() == ["waiting", "released", "ended"]
 
 
 async def test_a_bridge_that_dies_lets_a_waiting_step_go_on(
@@ -306,7 +306,7 @@ async def test_an_armed_script_costs_nothing(
         code, out, err = await step.result()
         assert (code, err) == (0, "")
         assert json.loads(out) == {"threads": 1, "trace": "None", "loaded": [], "tasks": 1}
-        assert step.names() == ["armed"]
+        assert step.names() == ["armed", "ended"]
 
 
 async def test_forked_workers_of_an_armed_process_can_be_attached_one_by_one(
@@ -588,7 +588,7 @@ async def test_a_crash_with_no_editor_is_released_after_its_time_or_on_demand(
     short = DebugPlan(post_mortem=True, post_mortem_seconds=0.2)
     async with LocalStep(cache, short, [some_python, script.name], cwd=step_folder) as step:
         assert await step.result() == expected
-        assert step.names() == ["crashed", "released"]
+        assert step.names() == ["crashed", "released", "ended"]
     async with LocalStep(
         cache, DebugPlan(post_mortem=True), [some_python, script.name], cwd=step_folder
     ) as step:
@@ -609,7 +609,7 @@ async def test_a_script_that_ends_well_is_not_held(
     plan = DebugPlan(mode="arm", post_mortem=True)
     async with LocalStep(cache, plan, [some_python, script.name], cwd=step_folder) as step:
         assert await step.result() == (0, "", "")
-        assert step.names() == ["armed"]
+        assert step.names() == ["armed", "ended"]
 
 
 async def test_a_script_with_a_debugpy_call_of_its_own_does_not_fail(

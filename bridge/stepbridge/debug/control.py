@@ -52,8 +52,8 @@ class DebuggedProcess:
     """A snapshot of one process of a step. `pid` is the container's.
 
     state: "armed", "listening", "waiting", "attached", "detached", "crashed", "released" as in
-    events.StepDebug, "started" before any of them, "failed" (debugpy did not load: `error`), and "absent" for
-    a step of which no process ever checked in (pid 0).
+    events.StepDebug, "started" before any of them, "failed" (debugpy did not load: `error`), "ended" (the
+    last of each process), and "absent" for a step of which no process ever checked in (pid 0).
     role: "script" (the step's own script) or "user" (another program of the user's).
     file, line: where a crashed process raised; a container path.
     """
@@ -295,7 +295,7 @@ class ControlServer:
             if self._lines.get(hello.pid) is line:
                 del self._lines[hello.pid]
             self._drop_tunnels(line)
-            self.wake()
+            self._notify(replace(line.process, state="ended"))
 
     def _heard(self, line: _Line, message: _Message) -> None:
         state = message.kind
