@@ -110,3 +110,25 @@ async def test_a_model_that_cannot_be_loaded_fails_its_step_with_the_reason(scor
     run, code = await Project(scores.root, in_processes()).run_to_end()
     assert code == 1
     assert "FileNotFoundError" in run.finished("Score")["failure"]
+
+
+@pytest.mark.docker
+@pytest.mark.skipif(bool(missing(TOOLKIT)), reason=missing(TOOLKIT) or "-")
+async def test_a_breakpoint_in_a_worker_of_the_images_own_server(scores):
+    """gunicorn forks its worker: an editor gets it as a session of its own."""
+    script = scores.root / "inference.py"
+    line = line_of(script, "return scores")
+    async with Project(scores.root, in_containers(TOOLKIT)).run("--debug", "Score") as run:
+        port = (await run.debug_state("Score", "waiting"))["port"]
+        async with await DapClient.connect("127.0.0.1", port) as server:
+            await server.attach(breakpoints={str(script): [line]})
+            configuration = await server.event("debugpyAttach")
+            async with await DapClient.connect("127.0.0.1", port) as worker:
+                await worker.attach(configuration, breakpoints={str(script): [line]})
+                stopped = await worker.stopped("breakpoint")
+                frame = (await worker.stack(stopped["threadId"]))[0]
+                assert (frame["source"]["path"], frame["line"]) == (str(script), line)
+                assert await worker.evaluate("scores", frame["id"]) == "[1.0]"
+                await worker.set_breakpoints(str(script), [])
+                await worker.resume(stopped["threadId"])
+                assert await run.end() == 0
