@@ -123,7 +123,16 @@ async def events(process: asyncio.subprocess.Process) -> AsyncIterator[dict[str,
 
 async def run_and_look(options: list[str], errors: IO[bytes]) -> int:
     """Run the example with `--debug Train`, play the editor, and return the exit code."""
-    command = [STEPBRIDGE, "run", str(WINE / "pipeline.py"), "--json", "--debug", "Train", *options]
+    command = [
+        STEPBRIDGE,
+        "run",
+        str(WINE / "pipeline.py"),
+        "--json",
+        "--debug",
+        "Train",
+        "--no-launch-json",
+        *options,
+    ]
     print("$ stepbridge run examples/wine/pipeline.py --debug Train")
     process = await asyncio.create_subprocess_exec(
         *command, stdout=asyncio.subprocess.PIPE, stderr=errors, limit=2**20

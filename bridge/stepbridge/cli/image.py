@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -32,32 +33,25 @@ def image() -> None:
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Install from here, offline.",
 )
-def build(
-    framework: str, base: str, tag: str | None, requirements: tuple[str, ...], wheels: Path | None
-) -> None:
+@click.option(
+    "--extra-index", default="", metavar="URL", help="A further package index (CPU builds of torch)."
+)
+def build(framework: str, base: str, **options: Any) -> None:
     """Make a script-mode image for a framework, on a base image of your choice.
 
     \b
     stepbridge image build sklearn --base python:3.11-slim --tag my-scikit-learn
     stepbridge image build pytorch --base python:3.11-slim --requirement requirements.txt
     """
-    built = asyncio.run(_build(framework, base, tag, requirements, wheels))
+    built = asyncio.run(_build(framework, base, options))
     click.echo(f"built {built.tag}; to use it, put into stepbridge.toml:\n\n{built.settings}")
 
 
-async def _build(
-    framework: str, base: str, tag: str | None, requirements: tuple[str, ...], wheels: Path | None
-) -> BuiltImage:
+async def _build(framework: str, base: str, options: dict[str, Any]) -> BuiltImage:
     engine = await DockerEngine.connect()
     try:
         return await build_image(
-            engine,
-            FRAMEWORKS[framework],
-            base,
-            tag=tag,
-            requirements=requirements,
-            wheels=wheels,
-            output=lambda line: err().print(line),
+            engine, FRAMEWORKS[framework], base, output=lambda line: err().print(line), **options
         )
     finally:
         await engine.close()

@@ -35,7 +35,6 @@ class Framework:
     name: str
     packages: tuple[str, ...]
     images: tuple[str, ...]  # globs of image URIs, for [images]
-    index: str = ""  # a further package index: where builds for CPUs are
 
 
 _COMMON = ("boto3", "joblib", "numpy", "pandas", "scipy")
@@ -46,12 +45,8 @@ FRAMEWORKS = {
         Framework("sklearn", (*_COMMON, "scikit-learn"), ("*/sagemaker-scikit-learn:*",)),
         # xgboost itself brings 200 MB for GPUs
         Framework("xgboost", (*_COMMON, "scikit-learn", "xgboost-cpu"), ("*/sagemaker-xgboost:*",)),
-        Framework(
-            "pytorch",
-            (*_COMMON, "torch"),
-            ("*/pytorch-training:*", "*/pytorch-inference:*"),
-            index="https://download.pytorch.org/whl/cpu",
-        ),
+        # torch brings GPUs' libraries, unless an index of builds for CPUs is named (`extra_index`)
+        Framework("pytorch", (*_COMMON, "torch"), ("*/pytorch-training:*", "*/pytorch-inference:*")),
     )
 }
 
@@ -77,6 +72,7 @@ async def build_image(
     tag: str | None = None,
     requirements: Sequence[str] = (),
     wheels: Path | None = None,
+    extra_index: str = "",
     output: Callable[[str], None],
 ) -> BuiltImage:
     """Build the image `tag` (default: stepbridge/<framework>:latest) on `base`, pulled where missing.
@@ -85,6 +81,7 @@ async def build_image(
         framework: one of FRAMEWORKS.
         requirements: more packages: requirement files, or requirements themselves ("lightgbm>=4").
         wheels: a folder of wheels to install from, without any network.
+        extra_index: URL of a further package index, for instance one with builds for CPUs only.
         output: called with each line that the build prints.
 
     Raises:
@@ -97,8 +94,8 @@ async def build_image(
     files = {
         "Dockerfile": dockerfile(framework, base, config),
         "requirements.txt": _requirements(framework, requirements),
-        "toolkit.sh": _SCRIPT_HEAD + _source(framework, wheels) + _TOOLKIT_SCRIPT,
-        "install.sh": _SCRIPT_HEAD + _source(framework, wheels) + _INSTALL_SCRIPT,
+        "toolkit.sh": _SCRIPT_HEAD + _source(wheels, extra_index) + _TOOLKIT_SCRIPT,
+        "install.sh": _SCRIPT_HEAD + _source(wheels, extra_index) + _INSTALL_SCRIPT,
     }
     lines: list[str] = []
 
@@ -168,11 +165,11 @@ rm -rf {FOLDER}
 """
 
 
-def _source(framework: Framework, wheels: Path | None) -> str:
+def _source(wheels: Path | None, extra_index: str) -> str:
     """Where pip takes packages from, as variables of the scripts."""
     if wheels is not None:
         return 'source="--no-index --find-links wheels" offline=yes\n'
-    index = f"--extra-index-url {framework.index}" if framework.index else ""
+    index = f"--extra-index-url {extra_index}" if extra_index else ""
     return f'source="{index}" offline=""\n'
 
 
