@@ -125,7 +125,7 @@ def on_completion_resolve(server: Server, item: t.CompletionItem) -> t.Completio
     if isinstance(data, list) and len(data) == 2:
         text = completion.documentation_of((str(data[0]), str(data[1])))
         if text:
-            item.documentation = t.MarkupContent(t.MarkupKind.Markdown, text)
+            item.documentation = server.wire.documentation(text)
     return item
 
 
@@ -215,7 +215,7 @@ def on_code_action(server: Server, params: t.CodeActionParams) -> list[t.CodeAct
         extracted = extract_parameter(document, span)
         actions += [extracted] if extracted is not None else []
     if _wanted("source.fixAll.stepbridge", only, unasked=False):
-        all_of_them = fix_all(findings)
+        all_of_them = fix_all(document, findings, server.session.check)
         actions += [all_of_them] if all_of_them is not None else []
     return [server.wire.action(view, action) for action in actions] or None
 

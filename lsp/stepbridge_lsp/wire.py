@@ -63,6 +63,7 @@ class Wire:
         workspace = capabilities.workspace if capabilities is not None else None
         edit = workspace.workspace_edit if workspace is not None else None
         self.versioned_edits = bool(edit is not None and edit.document_changes)
+        self._hovers, self._items, self._signatures = _markup_kinds(capabilities)
 
     # -- places ------------------------------------------------------------------------------------
 
@@ -190,7 +191,7 @@ class Wire:
     # -- features ----------------------------------------------------------------------------------
 
     def hover(self, view: View, hover: Hover) -> t.Hover:
-        content = t.MarkupContent(t.MarkupKind.Markdown, hover.text)
+        content = t.MarkupContent(self._hovers, hover.text)
         return t.Hover(content, self.range(view, hover.span))
 
     def completions(self, view: View, found: Sequence[Completion], again: bool) -> t.CompletionList:
@@ -198,9 +199,7 @@ class Wire:
         return t.CompletionList(is_incomplete=False, items=items)
 
     def _completion(self, view: View, item: Completion, number: int, again: bool) -> t.CompletionItem:
-        documentation = (
-            t.MarkupContent(t.MarkupKind.Markdown, item.documentation) if item.documentation else None
-        )
+        documentation = self.documentation(item.documentation) if item.documentation else None
         return t.CompletionItem(
             label=item.label,
             kind=_COMPLETIONS[item.kind],
@@ -213,12 +212,16 @@ class Wire:
             data=list(item.lookup) if item.lookup is not None else None,
         )
 
+    def documentation(self, text: str) -> t.MarkupContent:
+        """The documentation of a proposal, in the form that the client reads."""
+        return t.MarkupContent(self._items, text)
+
     def signature(self, found: Signature) -> t.SignatureHelp:
         parameters = [
             t.ParameterInformation(
                 # offsets count in the client's units; signatures are ASCII but for odd defaults
                 label=found.label[argument.start : argument.end],
-                documentation=t.MarkupContent(t.MarkupKind.Markdown, argument.documentation)
+                documentation=t.MarkupContent(self._signatures, argument.documentation)
                 if argument.documentation
                 else None,
             )
@@ -226,7 +229,7 @@ class Wire:
         ]
         information = t.SignatureInformation(
             label=found.label,
-            documentation=t.MarkupContent(t.MarkupKind.Markdown, found.documentation)
+            documentation=t.MarkupContent(self._signatures, found.documentation)
             if found.documentation
             else None,
             parameters=parameters,
@@ -330,6 +333,27 @@ class Wire:
             "start": {"line": found.start.line, "character": found.start.character},
             "end": {"line": found.end.line, "character": found.end.character},
         }
+
+
+def _markup_kinds(
+    capabilities: t.ClientCapabilities | None,
+) -> tuple[t.MarkupKind, t.MarkupKind, t.MarkupKind]:
+    """What a client reads in hovers, in completions and in signatures: Markdown only where it says so."""
+    document = capabilities.text_document if capabilities is not None else None
+    hover = document.hover if document is not None else None
+    completion = document.completion if document is not None else None
+    item = completion.completion_item if completion is not None else None
+    signature = document.signature_help if document is not None else None
+    information = signature.signature_information if signature is not None else None
+    return (
+        _markup(hover.content_format if hover is not None else None),
+        _markup(item.documentation_format if item is not None else None),
+        _markup(information.documentation_format if information is not None else None),
+    )
+
+
+def _markup(kinds: Sequence[t.MarkupKind] | None) -> t.MarkupKind:
+    return t.MarkupKind.Markdown if t.MarkupKind.Markdown in (kinds or ()) else t.MarkupKind.PlainText
 
 
 def _length(lines: LineIndex, start: int) -> int:

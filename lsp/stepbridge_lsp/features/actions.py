@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,7 +13,7 @@ from stepbridge.definition.values import Pointer
 
 from stepbridge_lsp.documents import AnyDocument, DefinitionDocument, PythonDocument
 from stepbridge_lsp.documents import syntax as s
-from stepbridge_lsp.fixing import chosen_fixes, edits_of
+from stepbridge_lsp.fixing import apply_edits, chosen_fixes, edits_of
 from stepbridge_lsp.model import Pipeline
 from stepbridge_lsp.positions import Span
 from stepbridge_lsp.rules.context import Context
@@ -51,13 +51,47 @@ def quick_fixes(document: AnyDocument, findings: Iterable[Finding], span: Span) 
     return actions
 
 
-def fix_all(findings: Iterable[Finding]) -> Action | None:
-    """The safe fixes of all findings at once; None where there is none."""
+Check = Callable[[AnyDocument], list[Finding]]
+_PASSES = 5
+
+
+def fix_all(document: AnyDocument, findings: Iterable[Finding], check: Check) -> Action | None:
+    """The safe fixes of all findings at once; None where there is none.
+
+    Fixes that touch each other are made one after the other on a copy, which `check` looks at in between.
+    """
     fixes = chosen_fixes(findings, unsafe=False)
     if not fixes:
         return None
     edits = tuple(reversed(edits_of(fixes)))
-    return Action(f"Fix all StepBridge problems that can be fixed ({len(fixes)})", "source.fixAll", edits)
+    count = len(fixes)
+    if type(document) is PythonDocument:
+        source = apply_edits(document.source, reversed(edits))
+        for _ in range(_PASSES - 1):
+            copy = PythonDocument(document.uri, source, document.workspace, document.key, document.reader)
+            more = chosen_fixes(check(copy), unsafe=False)
+            if not more:
+                break
+            count += len(more)
+            source = apply_edits(source, edits_of(more))
+        if count > len(fixes):
+            edits = (_difference(document, source),)
+    return Action(f"Fix all StepBridge problems that can be fixed ({count})", "source.fixAll", edits)
+
+
+def _difference(document: PythonDocument, source: bytes) -> TextEdit:
+    """The one edit that makes a document's text another, whole lines at a time."""
+    before, after = document.source.splitlines(keepends=True), source.splitlines(keepends=True)
+    same = 0
+    while same < min(len(before), len(after)) and before[same] == after[same]:
+        same += 1
+    tail = 0
+    while tail < min(len(before), len(after)) - same and before[-1 - tail] == after[-1 - tail]:
+        tail += 1
+    start = sum(map(len, before[:same]))
+    end = len(document.source) - sum(map(len, before[len(before) - tail :]))
+    text = b"".join(after[same : len(after) - tail]).decode("utf-8", "replace")
+    return TextEdit(Span(document.key, start, end), text)
 
 
 # -- silencing -------------------------------------------------------------------------------------

@@ -77,11 +77,11 @@ def references(
     found = symbol_at(document, offset)
     if found is None:
         return []
-    spans: dict[Span, None] = {}
-    for site in sites(document, found[0], others):
-        if declaration or site.role != "definition":
-            spans[site.span] = None
-    return list(spans)
+    spans = {
+        site.span for site in sites(document, found[0], others) if declaration or site.role != "definition"
+    }
+    own = document.model.document
+    return sorted(spans, key=lambda span: (span.document != own, span))
 
 
 def sites(document: AnyDocument, symbol: Symbol, others: Iterable[AnyDocument]) -> Iterator[Site]:
