@@ -193,6 +193,20 @@ class TestInContainers:
         assert run.events[-1]["status"] == "Stopped"
 
 
+    async def test_a_script_may_use_s3_itself(self, wine):
+        (wine.root / "preprocess.py").write_text(
+            "import boto3\n"
+            "s3 = boto3.client('s3')\n"
+            "bucket = s3.list_buckets()['Buckets'][0]['Name']\n"
+            "s3.put_object(Bucket=bucket, Key='note', Body=b'from the container')\n"
+            "print(s3.get_object(Bucket=bucket, Key='note')['Body'].read().decode())\n"
+            "raise SystemExit(3)\n"
+        )
+        run, code = await wine.run_to_end()
+        assert (code, run.log("Preprocess")) == (1, ["from the container"])
+        assert "exit code 3" in run.finished("Preprocess")["failure"]
+
+
 class TestWrongInput:
     @pytest.mark.parametrize(
         ("arguments", "says"),
