@@ -176,6 +176,30 @@ class Editor:
             await self._arrived.wait_for(lambda: name in self.children)
             return self.children[name]
 
+    async def first_stopped(self, prefix: str) -> DapClient:
+        """The first session with such a name that stops."""
+        stops: dict[asyncio.Task[JSON], DapClient] = {}
+        try:
+            async with asyncio.timeout(60):
+                while True:
+                    for name, client in self.children.items():
+                        if name.startswith(prefix) and client not in stops.values():
+                            there = client.next(lambda message: message.get("event") == "stopped")
+                            stops[asyncio.create_task(there)] = client
+                    more = asyncio.create_task(self._another(len(self.children)))
+                    done, _ = await asyncio.wait({*stops, more}, return_when=asyncio.FIRST_COMPLETED)
+                    more.cancel()
+                    for task in done & stops.keys():
+                        stops[task]._seen = 0  # for the caller to see it again
+                        return stops[task]
+        finally:
+            for task in stops:
+                task.cancel()
+
+    async def _another(self, known: int) -> None:
+        async with self._arrived:
+            await self._arrived.wait_for(lambda: len(self.children) > known)
+
     async def end(self) -> int:
         """Wait for the end of the run; its exit code."""
         exited = await self.parent.event("exited")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from pathlib import Path
 
@@ -243,12 +242,7 @@ async def test_processes_that_a_step_starts_are_grandchildren(editor: Editor, en
     )
     editor.breakpoints["train.py"] = [5]
     await editor.launch(engine=engine)
-    async with asyncio.timeout(60):
-        while not (names := [n for n in editor.children if n.startswith("Subprocess")]):
-            async with editor._arrived:
-                await editor._arrived.wait()
-    for name in names:
-        grandchild = editor.children[name]
+    grandchild = await editor.first_stopped("Subprocess")
     path, line, top, stopped = await grandchild.where()
     assert (path, line) == (str(editor.project / "train.py"), 5)
     assert (await grandchild.local_variables(top["id"]))["doubled"] == "42"

@@ -7,6 +7,7 @@ import json
 import signal
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -123,7 +124,7 @@ async def test_the_server_stays_where_standard_input_says_nothing(project: Path)
 async def test_a_port_in_use_is_said(project: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         process = await asyncio.create_subprocess_exec(
-            "python3",
+            sys.executable,
             "-c",
             "import sys; from stepbridge.cli import main; main()",
             "dap",
@@ -209,7 +210,7 @@ async def test_twenty_stops_and_starts_leave_nothing(editor: Editor, traces: Tra
         if cycle % 4 == 1:
             await (await editor.child("Prepare")).stopped()
         if cycle % 4 == 2:
-            await editor.parent.event("thread")
+            await editor.parent.event("output", lambda body: "Run " in body["output"])
         if cycle % 4 == 3:
             await editor.parent.close()  # it dies
         else:
@@ -331,6 +332,7 @@ async def test_two_editors_attach_to_two_steps_of_one_run(editor: Editor) -> Non
     }
     editor.begin_child = lambda configuration: None  # type: ignore[method-assign]
     await editor.launch(engine="process")
+    await editor.parent.event("output", lambda body: "Run " in body["output"])
     editors = {}
     for step, script, line in (("Train", "train.py", 6), ("Report", "report.py", 2)):
         client = editors[step] = await DapClient.connect("127.0.0.1", editor.server.port)
@@ -340,7 +342,7 @@ async def test_two_editors_attach_to_two_steps_of_one_run(editor: Editor) -> Non
     third = await DapClient.connect("127.0.0.1", editor.server.port)
     await third.initialize()
     with pytest.raises(RequestFailed, match="another editor"):
-        await asyncio.wait_for(third.request("attach", {"step": "Train", "__pid": 0}), 20)
+        await asyncio.wait_for(third.request("attach", {"step": "Train"}), 20)
     for client in editors.values():
         await client.resume(1)
     assert await editor.end() == 0

@@ -56,7 +56,7 @@ class ChildSession:
         self._next: asyncio.Future[int] | None = None  # set while the step starts again
         self._stopped: int | None = None  # the thread that stopped last
         self._terminated = False
-        self._restarts: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self, initialize: Request, attach: Request) -> None:
         """`initialize` has been answered already, `attach` has not."""
@@ -73,13 +73,15 @@ class ChildSession:
         self._connection.share_numbers()
         self._connection.event("capabilities", {"capabilities": CAPABILITIES})
         reading = asyncio.create_task(self._read())
+        parted = self._children.joined(self._dismiss)
         try:
             await self._serve(link, reading)
         finally:
+            parted()
             reading.cancel()
-            for task in self._restarts:
+            for task in self._tasks:
                 task.cancel()
-            await asyncio.gather(reading, *self._restarts, return_exceptions=True)
+            await asyncio.gather(reading, *self._tasks, return_exceptions=True)
             if not sub_process:
                 self._children.left(self._key)
 
@@ -130,8 +132,8 @@ class ChildSession:
             return None
         link = self._link = ProcessLink(stream, self._deliver)
         replay = asyncio.create_task(self._replay(link, session))
-        self._restarts.add(replay)
-        replay.add_done_callback(self._restarts.discard)
+        self._tasks.add(replay)
+        replay.add_done_callback(self._tasks.discard)
         return link
 
     async def _replay(self, link: ProcessLink, session: Session) -> None:
@@ -194,8 +196,8 @@ class ChildSession:
         if self._next is None:
             self._next = self._children.await_next(self._key)
         task = asyncio.create_task(self._restarted(request))
-        self._restarts.add(task)
-        task.add_done_callback(self._restarts.discard)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _restarted(self, request: Request) -> None:
         try:
@@ -238,6 +240,13 @@ class ChildSession:
         if not self._terminated:
             self._terminated = True
             self._connection.event("terminated", {})
+
+    def _dismiss(self) -> None:
+        """Nobody debugs the run any more: the process goes on by itself."""
+        if self._link is not None:
+            task = asyncio.create_task(self._link.close())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     async def _goodbye(self, reading: asyncio.Task[None]) -> None:
         """Let the editor say its last words."""

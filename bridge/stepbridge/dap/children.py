@@ -70,6 +70,7 @@ class Children:
         self._busy: set[ProcessKey] = set()  # processes with a session, or one that is on its way
         self._awaited: dict[tuple[str, str, str], asyncio.Future[int]] = {}  # run, step, host
         self._tasks: set[asyncio.Task[None]] = set()
+        self._leavers: set[Callable[[], None]] = set()  # what ends the sessions there are
         self.open = True  # False: nobody debugs any more
 
     def use(self, debuggers: Debuggers) -> None:
@@ -216,15 +217,29 @@ class Children:
         known = {process.pid for process in session.debugger.processes()}
         if sub_process is not None and sub_process not in known:
             return await session.debugger.connect_more(key.pid), session, key, True
-        pid = sub_process or key.pid or (await session.debugger.candidate()).pid
+        pid = sub_process or key.pid or await self._free_process(session)
         key = ProcessKey(session.run, session.step, session.host, pid)
         stream = await session.debugger.connect(pid)
         self._busy.add(key)
         return stream, session, key, False
 
+    async def _free_process(self, session: Session) -> int:
+        """The pid of the process that an editor gets which asks for the step."""
+        processes = session.debugger.processes()
+        if processes and all(process.state == "attached" for process in processes):
+            raise DebugError(
+                f"Step {session.step} is being debugged by another editor.", "Disconnect that one first."
+            )
+        return (await session.debugger.candidate()).pid
+
     def left(self, key: ProcessKey) -> None:
         """The editor's session with that process has ended."""
         self._busy.discard(key)
+
+    def joined(self, leave: Callable[[], None]) -> Callable[[], None]:
+        """A session is there; `leave` ends it. Returns what to call when it has ended."""
+        self._leavers.add(leave)
+        return lambda: self._leavers.discard(leave)
 
     # starting a step again
 
@@ -252,6 +267,8 @@ class Children:
     async def release_all(self) -> None:
         """Nobody debugs any more: processes that hold go on, later ones are not held."""
         self.open = False
+        for leave in tuple(self._leavers):
+            leave()
         for session in self._debuggers or ():
             await session.debugger.release()
 

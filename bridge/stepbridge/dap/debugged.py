@@ -89,6 +89,7 @@ class DebuggedRun:
         """
         self.program.files = await asyncio.to_thread(program_files, self.launch.program)
         request = self.launch.request(self.statements, self.children.plan)
+        self.statements.begin()
         try:
             records = await self.bridge.run(request, self._listener.program_output)
             ended = [await self.bridge.executions.finished(record.run) for record in records]

@@ -13,7 +13,7 @@ import secrets
 import signal
 import stat
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,12 @@ from stepbridge.bridge import Bridge
 from stepbridge.debug.proxy import CAPABILITIES as DEBUGPY_CAPABILITIES
 from stepbridge.errors import DebugError, StepBridgeError
 
+from .attach import find_elsewhere, find_here, until_started
+from .child import CAPABILITIES as CHILD_CAPABILITIES
 from .child import ChildSession
 from .children import ProcessKey
 from .connection import Connection, Dispatcher
+from .debugged import DebuggedRun
 from .launch import AttachArguments, Hidden, Launch
 from .protocol import Request
 from .relay import pass_on
@@ -51,6 +54,8 @@ PIPELINE_CAPABILITIES: dict[str, Any] = {
     "supportsModulesRequest": False,
     "supportsStepInTargetsRequest": False,
 }
+
+RELAY_CAPABILITIES: dict[str, Any] = {**CHILD_CAPABILITIES, "supportsRestartRequest": False}
 
 
 class DapServer:
@@ -228,61 +233,78 @@ class DapServer:
             # its editor gave this child a server of its own, as they do for adapters on standard input
             await pass_on(connection, initialize, attach, hidden.port)
             return
-        session = self._runs.get(hidden.run) if known else None
-        if session is None or session.run is None:
+        debugged = self._debugged().get(hidden.run) if known else None
+        if debugged is None:
             text = "That run has ended." if known else "The token of the step's debug session is wrong."
             connection.refuse(attach, text, show=True)
             connection.event("terminated", {})
             return
         key = ProcessKey(hidden.run, hidden.step, hidden.host, hidden.pid)
-        await self._debug(connection, session, key, initialize, attach)
+        await self._debug(connection, debugged, key, initialize, attach)
 
     async def _debug(
         self,
         connection: Connection,
-        session: PipelineSession,
+        debugged: DebuggedRun,
         key: ProcessKey,
         initialize: Request,
         attach: Request,
     ) -> None:
-        run = session.run
-        assert run is not None
-
         async def restart() -> None:
-            await run.restart_step(key.run, key.step)
+            await debugged.restart_step(key.run, key.step)
 
-        child = ChildSession(connection, run.children, key, restart, self.port)
+        child = ChildSession(connection, debugged.children, key, restart, self.port)
         await child.run(initialize, attach)
 
     async def _attach(self, connection: Connection, initialize: Request, attach: Request) -> None:
-        """`attach` as a user writes it: a step of a run that somebody else started."""
+        """A step of a run that somebody else started, here or in another process of the workspace."""
         try:
             wanted = read_arguments(AttachArguments, attach.arguments)
-            session, key = self._find(wanted)
+            run = find_here(self._debugged(), wanted)
+            if run is None:
+                port = await find_elsewhere(wanted, self._cwd)
+            else:
+                await _while_present(connection, until_started(self._debugged()[run], run, wanted.step))
         except (ArgumentsError, StepBridgeError) as error:
             connection.refuse(attach, str(error), show=True)
             connection.event("terminated", {})
             await self._first(connection, ())
-            return
-        await self._debug(connection, session, key, initialize, attach)
+        else:
+            if run is None:
+                connection.event("capabilities", {"capabilities": RELAY_CAPABILITIES})
+                await pass_on(connection, initialize, attach, port)
+                return
+            key = ProcessKey(run, wanted.step, "", 0)
+            await self._debug(connection, self._debugged()[run], key, initialize, attach)
 
-    def _find(self, wanted: AttachArguments) -> tuple[PipelineSession, ProcessKey]:
-        live = [
-            (run, session)
-            for run, session in self._runs.items()
-            if session.run is not None
-            and run in session.run.executions
-            and wanted.execution in ("latest", run, session.run.executions[run].record.arn)
-        ]
-        if not live:
-            raise DebugError(
-                f"No run {wanted.execution} goes on here"
-                if wanted.execution != "latest"
-                else "No run goes on",
-                "stepbridge runs lists them.",
-            )
-        run, session = live[-1]
-        return session, ProcessKey(run, wanted.step, "", 0)
+    def _debugged(self) -> dict[str, DebuggedRun]:
+        return {run: session.run for run, session in self._runs.items() if session.run is not None}
+
+
+async def _while_present(connection: Connection, work: Coroutine[Any, Any, None]) -> None:
+    """Do something that may take long, unless the client leaves meanwhile. Raises DebugError then."""
+    doing = asyncio.create_task(work)
+    leaving = asyncio.create_task(_gone(connection))
+    try:
+        await asyncio.wait((doing, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if not doing.done():
+            raise DebugError("The editor has left.")
+        doing.result()
+    finally:
+        for task in (doing, leaving):
+            task.cancel()
+        await asyncio.gather(doing, leaving, return_exceptions=True)
+
+
+async def _gone(connection: Connection) -> None:
+    """Until the client leaves; what it asks meanwhile is answered."""
+    while (received := await connection.receive()) is not None:
+        message, _ = received
+        if isinstance(message, Request):
+            if message.command == "disconnect":
+                connection.respond(message)
+                return
+            connection.refuse(message, "The step has not started yet.")
 
 
 async def _talk(connection: Connection, dispatcher: Dispatcher) -> Request | None:

@@ -86,6 +86,9 @@ class Statements:
         self._ids = iter(range(FIRST_ID, FIRST_ID + 1_000_000))
         self._anywhere = ""  # as PipelineThread.stepping, for the next step of any branch
         self._restarted: set[tuple[str, str]] = set()
+
+    def begin(self) -> None:
+        """The program starts; from here on there is a thread."""
         self._new_thread("")
 
     # the gate

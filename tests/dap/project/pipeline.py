@@ -1,6 +1,7 @@
 """A pipeline in plain boto3, quick to compile: Prepare -> (Train, Report) -> Check -> Fail or nothing."""
 
 import json
+import uuid
 from pathlib import Path
 
 import boto3
@@ -129,10 +130,9 @@ definition = {
 }
 
 sagemaker = boto3.client("sagemaker")
-sagemaker.create_pipeline(
-    PipelineName="small",
-    PipelineDefinition=json.dumps(definition),
-    RoleArn=ROLE,
-    ClientRequestToken="0123456789012345678901234567890123456789",
-)
+given = {"PipelineName": "small", "PipelineDefinition": json.dumps(definition), "RoleArn": ROLE}
+try:
+    sagemaker.create_pipeline(**given, ClientRequestToken=uuid.uuid4().hex)
+except sagemaker.exceptions.ClientError:
+    sagemaker.update_pipeline(**given)
 sagemaker.start_pipeline_execution(PipelineName="small")
