@@ -98,6 +98,9 @@ class NoRegistry:
     def model_package(self, arn: str) -> Mapping[str, Any]:
         return self.models[arn]
 
+    def function(self, name: str) -> tuple[Mapping[str, Any], str]:
+        return self.models[name], f"s3://functions/{name}.zip"
+
     def create_model(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         return {**request, "ModelArn": "arn:model"}
 

@@ -52,7 +52,8 @@ class WorkspaceSources:
         if uri.startswith("file://"):
             return _unpack_local(Path(unquote(urlsplit(uri).path)), folder)
         uploaded = dict(members(self._store.required(uri).path))
-        if not self.provenance.sources.get(uri):
+        source = self.provenance.sources.get(uri)
+        if source is None or not source.archive:
             unpack(uploaded, folder)
             return None
         unpack(self.provenance.current(uri, uploaded), folder)

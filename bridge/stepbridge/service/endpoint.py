@@ -21,6 +21,7 @@ from .backend import JobLogs
 from .calls import Call, CallLog, s3_call, sagemaker_call
 from .errors import ServiceError, as_json, as_query_xml, as_s3_xml, unknown_operation
 from .fallback import Fallback
+from .functions import BUCKET, FunctionsApi, code_keys
 from .http import BadRequestError, Request, Response, Server
 from .identity import Identity
 from .logs import LogsApi
@@ -67,6 +68,7 @@ class Endpoint:
         self._s3 = S3Api(store, sagemaker.records, region=region, account=account)
         self._identity = Identity(account, access_key, secret_key)
         self._logs = LogsApi(logs, region=region, account=account)
+        self._functions = FunctionsApi(store, sagemaker.records, region=region, account=account)
         self._runtime = RuntimeApi(sagemaker.serving)
         self._fallback = Fallback(account, region)
         self._routes = Routes()
@@ -183,6 +185,12 @@ class Endpoint:
         elif signed.service == "logs":
             operation = request.headers.get("x-amz-target", "").rpartition(".")[2]
             answer = self._logs.answer(operation, body)
+        elif signed.service == "lambda":
+            answer = self._functions.answer(request, body)
+            if answer is not None and answer.status < 300 and request.method in ("POST", "PUT"):
+                # what it was made from is found out as for any other upload
+                for key in code_keys(request.path, body):
+                    self._keep(signed, Call("s3", "PutObject", {"Bucket": BUCKET, "Key": key}))
         return answer or self._fallback.answer(request, signed, body)
 
 

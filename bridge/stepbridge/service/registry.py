@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from stepbridge.errors import StepBridgeError
+
+from . import functions
 from .records import Records
 from .sagemaker import models, registry
 from .sagemaker.context import Resources, name_of
@@ -29,6 +32,17 @@ class ModelRegistry:
     def model_package(self, arn: str) -> Mapping[str, Any]:
         """DescribeModelPackage's response. Raises ServiceError where there is none."""
         return registry.describe_package(self._resources, arn)
+
+    def function(self, name: str) -> tuple[Mapping[str, Any], str]:
+        """A Lambda function by name or ARN: its configuration, and the URI of its code (a zip)."""
+        bare = functions.function_name(name)
+        found = self._resources.records.get(functions.FUNCTION, bare)
+        if found is None:
+            raise StepBridgeError(
+                f"There is no Lambda function {bare} here",
+                "Create it by the program (sagemaker.lambda_helper.Lambda), or give its outputs in [stubs].",
+            )
+        return found, functions.code_uri(bare)
 
     def create_model_package(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         """CreateModelPackage, with its group where that is missing, as pipelines do.

@@ -4,6 +4,7 @@ from .base import Registry, StepContext, StepFailure, StepHandler, StepResult, S
 from .callback import run_callback
 from .condition import run_condition, run_fail
 from .jobs import run_processing, run_training
+from .lambda_ import run_lambda
 from .model import run_model, run_register_model
 from .transform import run_transform
 
@@ -11,6 +12,7 @@ HANDLERS: dict[str, StepHandler] = {
     "Callback": run_callback,
     "Condition": run_condition,
     "Fail": run_fail,
+    "Lambda": run_lambda,
     "Model": run_model,
     "Processing": run_processing,
     "RegisterModel": run_register_model,

@@ -39,7 +39,15 @@ class StepStoppedError(Exception):
 
 
 class Registry(Protocol):
-    """Models and model packages of this account (the service keeps them)."""
+    """Models, model packages and Lambda functions of this account (the service keeps them)."""
+
+    def function(self, name: str) -> tuple[Mapping[str, Any], str]:
+        """A function by name or ARN: its configuration, and the URI of its code (a zip).
+
+        Raises:
+            StepBridgeError: there is none.
+        """
+        ...
 
     def create_model(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         """Returns DescribeModel's response. Raises StepBridgeError."""
