@@ -50,6 +50,9 @@ async def pull_workspace(server: Server, params: t.WorkspaceDiagnosticParams) ->
     """Diagnostics of all files of the workspace; those of open documents carry their version."""
     known = {previous.uri: previous.value for previous in params.previous_result_ids}
     files = await server.workspace_files()
+    listed = set(files)
+    opened = (Path(key_of(uri)) for uri in server.session.open if key_of(uri).startswith("/"))
+    files += [path for path in opened if path not in listed]
     token = params.work_done_token
     if token is not None:
         begin = t.WorkDoneProgressBegin("Checking pipelines", cancellable=True, percentage=0)
