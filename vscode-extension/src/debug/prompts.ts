@@ -62,7 +62,7 @@ export class ParameterPrompts {
       return {
         label: `$(symbol-${icon(parameter)}) ${parameter.name}`,
         description: value === undefined ? "no value yet" : String(value),
-        detail: `${parameter.type}${changed && parameter.default !== undefined && parameter.default !== null ? `, default ${String(parameter.default)}` : ""}`,
+        detail: `${parameter.type ?? ""}${changed && parameter.default !== undefined && parameter.default !== null ? `, default ${String(parameter.default)}` : ""}`,
         choice: parameter,
       };
     });
@@ -80,7 +80,7 @@ export class ParameterPrompts {
   }
 
   async #ask(pipeline: PipelineModel, parameter: ParameterModel, value: ParameterValue | undefined): Promise<ParameterValue | undefined> {
-    const title = `${pipeline.name}: ${parameter.name} (${parameter.type})`;
+    const title = `${pipeline.name}: ${parameter.name} (${parameter.type ?? "any type"})`;
     const options = parameter.type === "Boolean" ? ["true", "false"] : parameter.enum;
     if (options?.length) {
       const items = options.map((label) => ({ label, description: describe(label, value, parameter) }));

@@ -112,8 +112,11 @@ export class LanguageServer implements vscode.Disposable {
       initializationFailedHandler: () => false,
       middleware: {
         // run, debug and attach are the lenses' commands; in a workspace that is not trusted nothing runs
-        provideCodeLenses: (document, token, next) =>
-          vscode.workspace.isTrusted && settings(document).codeLens ? next(document, token) : [],
+        provideCodeLenses: async (document, token, next) => {
+          if (!vscode.workspace.isTrusted || !settings(document).codeLens) return [];
+          // lenses without a command tell of the last run; views/marks.ts tells it live
+          return ((await next(document, token)) ?? []).filter(({ command }) => command?.command);
+        },
       },
     };
     const cwd = vscode.workspace.workspaceFolders?.[0]?.uri.fsPath;

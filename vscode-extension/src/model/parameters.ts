@@ -24,6 +24,7 @@ export function parseValue(parameter: ParameterModel, text: string): ParameterVa
       return value === "true";
     }
     case "String":
+    case null:
       // the service refuses empty strings
       if (text === "") throw new Error("At least one character.");
       return text;

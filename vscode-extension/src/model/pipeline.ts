@@ -44,7 +44,8 @@ export type ParameterValue = string | number | boolean;
 
 export interface ParameterModel {
   readonly name: string;
-  readonly type: ParameterType;
+  /** Null where the program does not show it. */
+  readonly type: ParameterType | null;
   readonly default?: ParameterValue | null;
   readonly enum?: readonly string[] | null;
   readonly range: Range;

@@ -112,7 +112,8 @@ function pipelineItem(located: Located, run: Run | undefined): vscode.TreeItem {
 function parameterItem(located: Located, parameter: ParameterModel): vscode.TreeItem {
   const item = new vscode.TreeItem(parameter.name, vscode.TreeItemCollapsibleState.None);
   const none = parameter.default === undefined || parameter.default === null;
-  item.description = none ? `${parameter.type}, no default` : `${parameter.type} = ${String(parameter.default)}`;
+  const type = parameter.type ?? "?";
+  item.description = none ? `${type}, no default` : `${type} = ${String(parameter.default)}`;
   if (parameter.enum?.length) item.tooltip = `One of ${parameter.enum.join(", ")}`;
   item.iconPath = new vscode.ThemeIcon("symbol-constant");
   item.command = source(located.uri, parameter.range.start);

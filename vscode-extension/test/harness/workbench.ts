@@ -1,9 +1,9 @@
 // The verbs of a person at the workbench. Knows VS Code's page, nothing of StepBridge.
 
 import { chromium, type Browser, type Locator, type Page } from "playwright-core";
-import { mkdirSync } from "node:fs";
+import { copyFileSync, mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { CodeServer, extensionFolder, toolchain, type ServerOptions } from "./server.ts";
+import { CodeServer, extensionFolder, repository, toolchain, type ServerOptions } from "./server.ts";
 
 export interface OpenOptions extends ServerOptions {
   readonly folder: string;
@@ -211,10 +211,18 @@ export class Workbench {
   /** A notification; its toast is not shown while VS Code is driven, so the list of notifications is opened. */
   async notification(text: string | RegExp, timeout = 60_000): Promise<Locator> {
     const item = this.page.locator(".notifications-center .notification-list-item", { hasText: text });
-    await this.page.locator('#status\\.notifications .codicon-bell-dot').waitFor({ timeout });
-    await this.command("Notifications: Show Notifications");
-    await item.first().waitFor({ timeout });
-    return item.first();
+    const end = Date.now() + timeout;
+    for (;;) {
+      // the list closes when something else takes the focus, and a new notification does not open it
+      await this.page.locator("#status\\.notifications .codicon-bell-dot, .notifications-center.visible").first().waitFor({ timeout: Math.max(1, end - Date.now()) });
+      if (!(await this.page.locator(".notifications-center.visible").isVisible())) await this.command("Notifications: Show Notifications");
+      try {
+        await item.first().waitFor({ timeout: 3000 });
+        return item.first();
+      } catch (error) {
+        if (Date.now() > end) throw error;
+      }
+    }
   }
 
   /** The inner page of the webview whose title is `title`. */
@@ -222,11 +230,12 @@ export class Workbench {
     return this.page.locator("iframe.webview.ready").last().contentFrame().locator(`iframe[title="${title}"]`).contentFrame();
   }
 
-  /** Writes a screenshot; `name` is a path below the folder of results. */
-  async screenshot(name: string): Promise<string> {
-    const file = join(process.env.STEPBRIDGE_SCREENSHOTS ?? join(extensionFolder, "test-results"), `${name}.png`);
+  /** Writes a screenshot below test-results; for the docs also to docs/images where STEPBRIDGE_DOCS is set. */
+  async screenshot(name: string, { docs = false } = {}): Promise<string> {
+    const file = join(extensionFolder, "test-results", `${name}.png`);
     mkdirSync(dirname(file), { recursive: true });
     await this.page.screenshot({ path: file });
+    if (docs && process.env.STEPBRIDGE_DOCS) copyFileSync(file, join(repository, "docs/images", `vscode-${name}.png`));
     return file;
   }
 }

@@ -25,7 +25,7 @@ const wrong: readonly [ParameterModel, string, RegExp][] = [
   [parameter("a", "String", { enum: ["x", "y"] }), "z", /One of x, y/],
 ];
 for (const [model, text, expected] of wrong) {
-  test(`${model.type} refuses ${JSON.stringify(text)}`, () => { assert.match(complaint(model, text) ?? "", expected); });
+  test(`${model.type ?? "any"} refuses ${JSON.stringify(text)}`, () => { assert.match(complaint(model, text) ?? "", expected); });
 }
 
 test("the last value is proposed while it fits, else the default", () => {

@@ -15,7 +15,7 @@ scenario("a breakpoint in train.py hits inside of its container", wine, async (w
   const stack = await workbench.callStack();
   assert.ok(stack.some((row) => row.startsWith("wine") || row.startsWith("pipeline.py")), stack.join("\n"));
   assert.ok(stack.some((row) => row.startsWith("Train")), stack.join("\n"));
-  await workbench.screenshot("breakpoint");
+  await workbench.screenshot("breakpoint", { docs: true });
 
   await workbench.page.keyboard.press("F10");
   await workbench.stopped("train.py", line + 1);
@@ -35,7 +35,7 @@ scenario("a breakpoint on a step stops before it; a changed hyperparameter arriv
   await workbench.expand("Arguments");
   await workbench.expand("HyperParameters");
   await workbench.setVariable(/^trees/, "7");
-  await workbench.screenshot("step-breakpoint");
+  await workbench.screenshot("step-breakpoint", { docs: true });
 
   await workbench.page.keyboard.press("F11");
   await workbench.stopped("train.py", workspace.line("training/train.py", '"""'));
@@ -60,7 +60,7 @@ scenario("a crash is told, and debugged at the line that raised", () => {
   await workbench.page.locator(".exception-widget", { hasText: "no signal" }).waitFor();
   await workbench.expand("Locals");
   await workbench.variable(/^weights/).waitFor();
-  await workbench.screenshot("post-mortem");
+  await workbench.screenshot("post-mortem", { docs: true });
 });
 
 const twoSteps = `from sagemaker.processing import ScriptProcessor
@@ -98,9 +98,8 @@ scenario("two steps at a time are two children", pair('import sys\n\nside = sys.
   await workbench.breakpoint("work.py", 4);
   await workbench.openFile("pipeline.py");
   await workbench.page.keyboard.press("F5");
-  await workbench.stopped("work.py", 4);
   for (const side of ["Left", "Right"]) {
-    await workbench.page.locator(".debug-call-stack .monaco-list-row", { hasText: side }).filter({ hasText: /paused/i }).first().waitFor({ timeout: 60_000 });
+    await workbench.page.locator(".debug-call-stack .monaco-list-row", { hasText: side }).filter({ hasText: /paused/i }).first().waitFor({ timeout: 90_000 });
   }
   await workbench.expand("Locals");
   await workbench.variable(/side.*(Left|Right)/).waitFor();
