@@ -25,6 +25,7 @@ WAIT = DebugPlan(mode="wait")
 ARM = DebugPlan(mode="arm")
 
 SCRIPT = """\
+import os
 import sys
 import helper
 

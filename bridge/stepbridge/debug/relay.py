@@ -31,9 +31,8 @@ class RelayServer:
         self._just_my_code = just_my_code
         self._server: asyncio.Server | None = None
         self._sessions: set[asyncio.Task[None]] = set()
-        self._roots: dict[
-            int, tuple[Proxy, dict[str, Any]]
-        ] = {}  # pid -> its editor's session, attach arguments
+        # pid -> its editor's session, and the arguments that it attached with
+        self._roots: dict[int, tuple[Proxy, dict[str, Any]]] = {}
         self._announced: set[int] = set()
         self._seen: set[tuple[int, int]] = set()  # (process, its sub-process) that an editor came for
         self._announcer: asyncio.Task[None] | None = None
