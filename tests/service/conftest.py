@@ -16,8 +16,9 @@ import boto3
 import pytest
 from botocore.config import Config
 from stepbridge.errors import DefinitionError, ParameterError
+from stepbridge.jobs.model_client import Invocation
 from stepbridge.service import Endpoint, Records, SageMakerApi
-from stepbridge.service.backend import Invocation, JobKind, LogLine
+from stepbridge.service.backend import JobKind, LogLine
 from stepbridge.storage import ObjectStore
 
 REGION = "eu-central-1"

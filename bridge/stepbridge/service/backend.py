@@ -10,8 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from stepbridge.jobs.model_client import Invocation as Invocation
-
 JobKind = Literal["training", "processing", "transform", "tuning"]
 
 
@@ -156,6 +154,17 @@ class Executions(Protocol):
         ...
 
     def jobs(self, kind: JobKind) -> Sequence[Mapping[str, Any]]: ...
+
+
+class Invocation(Protocol):
+    """What a model's container answered; header names are in lower case."""
+
+    @property
+    def status(self) -> int: ...
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+    @property
+    def body(self) -> Iterator[bytes]: ...
 
 
 class Serving(Protocol):
