@@ -156,7 +156,7 @@ def _keys(document: DefinitionDocument, cursor: JsonCursor, node: schema.Node | 
     taken = set(cursor.keys)
     if isinstance(value, dict):
         taken |= {key for key in value if key is not UNKNOWN}
-    taken.discard(cursor.prefix)
+    taken.discard(document.source[slice(*cursor.word)].decode("utf-8", "replace").strip('"'))
     listed = node.keys(value) if node is not None and node.keys is not None else []
     span = Span(document.key, *cursor.word)
     for position, key in enumerate(listed):

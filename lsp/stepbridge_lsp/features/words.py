@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from functools import cache
 from typing import Any
 
 from stepbridge.definition.service import Shape
 from stepbridge.definition.service import documentation as service_documentation
 
-from stepbridge_lsp.catalog import Callable_, Formal, documentation
+from stepbridge_lsp.catalog import Callable_, Formal, Major, documentation
 
 _ROLE = re.compile(r":\w+(?::\w+)?:`~?([^`<]*?)(?:\s*<[^>]*>)?`")
 _DOUBLE = re.compile(r"``([^`]*)``")
@@ -42,10 +44,35 @@ def argument(callable_: Callable_, formal: Formal) -> tuple[str, str]:
     return annotation, plain(text)
 
 
+# Read while the program runs (rule P094), however they are annotated.
+_READ_AT_ONCE = frozenset(
+    {"entry_point", "source_dir", "code", "git_config", "framework_version", "py_version", "dependencies"}
+)
+
+
 def takes_variables(callable_: Callable_, name: str) -> bool:
-    """Whether an argument is annotated to take a pipeline variable."""
-    annotation, _ = _entry(callable_).get("a", {}).get(name, ("", ""))
+    """Whether an argument may be a pipeline variable: it is annotated so, here or, where a signature passes
+    it on unseen, in other classes."""
+    if name in _READ_AT_ONCE:
+        return False
+    found = _entry(callable_).get("a", {}).get(name)
+    if found is None or not found[0]:
+        return name in _variable_names(callable_.major)
+    return _is_variable(found[0])
+
+
+def _is_variable(annotation: str) -> bool:
     return "PipelineVariable" in annotation or "PipeVar" in annotation
+
+
+@cache
+def _variable_names(major: Major) -> frozenset[str]:
+    """Arguments that several classes annotate as pipeline variables."""
+    counts: Counter[str] = Counter()
+    for entry in documentation(major).values():
+        for name, (annotation, _) in entry.get("a", {}).items():
+            counts[name] += _is_variable(annotation)
+    return frozenset(name for name, count in counts.items() if count > 2)
 
 
 def _entry(callable_: Callable_) -> dict[str, Any]:
