@@ -11,7 +11,7 @@ import asyncio
 import http.client
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, field
 from functools import partial
@@ -77,6 +77,8 @@ class _Endpoint:
     live: _Deployment
     failure: str = ""
     generations: int = 1
+    following: _Deployment | None = None  # what an update is about to put in place
+    update: asyncio.Task[None] | None = None
 
     def set(self, status: str, failure: str = "") -> None:
         self.status, self.failure, self.modified = status, failure, time.time()
@@ -170,6 +172,12 @@ class Endpoints:
 
     # the loop
 
+    async def updated(self, name: str) -> None:
+        """Returns when no update of the endpoint is under way."""
+        endpoint = self._endpoints.get(name)
+        if endpoint is not None and endpoint.update is not None:
+            await asyncio.wait((endpoint.update,))
+
     async def close(self) -> None:
         """Stop all that is served."""
         await asyncio.gather(*(self._delete(name) for name in list(self._endpoints)))
@@ -193,7 +201,8 @@ class Endpoints:
         following = self._deployment(name, config, models, endpoint.generations)
         endpoint.generations += 1
         endpoint.set("Updating")
-        self._spawn(self._replace(endpoint, following))
+        endpoint.following = following
+        endpoint.update = self._spawn(self._replace(endpoint, following))
 
     async def _replace(self, endpoint: _Endpoint, following: _Deployment) -> None:
         """The service keeps the earlier configuration where the new one does not come up."""
@@ -213,6 +222,9 @@ class Endpoints:
         endpoint = self._endpoints.pop(name, None)
         if endpoint is not None:
             await self._stop(endpoint.live)
+            if endpoint.update is not None and endpoint.following is not None:
+                await self._stop(endpoint.following)
+                await asyncio.wait((endpoint.update,))
 
     async def _deploy(self, deployment: _Deployment, name: str) -> str:
         """Start every variant; returns when all are ready: "", or why one is not."""
@@ -277,10 +289,11 @@ class Endpoints:
             _ = model.container  # refuses what cannot be served
         return read
 
-    def _spawn(self, work: Any) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
 
 async def _first(variant: _Variant) -> str:
