@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import time
 import zipfile
 from pathlib import Path
 
@@ -112,3 +114,13 @@ def test_every_release_is_compiled_for_the_pythons_at_hand(cache: DebugpyCache) 
         tag = f"cpython-{minor.replace('.', '')}"
         assert list((cache.debugpy / release.version / "debugpy" / "__pycache__").glob(f"__init__.{tag}.pyc"))
         assert list((cache.payload() / "stepbridge_payload" / "__pycache__").glob(f"startup.{tag}.pyc"))
+
+
+def test_what_earlier_versions_left_is_swept_away_after_a_month(tmp_path: Path) -> None:
+    cache = DebugpyCache(tmp_path)
+    for name, days in (("payload-old", 40), ("v0", 40), ("payload-recent", 2), ("wheels", 40)):
+        (tmp_path / name).mkdir()
+        stamp = time.time() - days * 24 * 3600
+        os.utime(tmp_path / name, (stamp, stamp))
+    payload = cache.payload()
+    assert {path.name for path in tmp_path.iterdir()} == {"payload-recent", "wheels", payload.name}

@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -84,6 +85,9 @@ PATCHES = (
 _NOT_IN_CONTAINERS = ("*/pydevd_attach_to_process/windows/*", "*.dll", "*.dylib", "*.cpp", "*.hpp", "*.c")
 
 
+_KEEP_SECONDS = 30 * 24 * 3600.0
+
+
 class DebugpyCache:
     """`<root>/<release>/` folders and the payload, each complete once its name exists.
 
@@ -127,16 +131,16 @@ class DebugpyCache:
 
     def payload(self) -> Path:
         """The payload in a folder which every user of a container can read; made anew when it changed."""
-        sources = sorted(path for path in PAYLOAD.rglob("*.py"))
-        target = self.root / f"payload-{_digest(sources)}"
+        target = self._payload_folder()
         if not target.is_dir():
             with _staging(self.root) as staging:
-                for source in sources:
+                for source in _payload_sources():
                     copy = staging / source.relative_to(PAYLOAD)
                     copy.parent.mkdir(parents=True, exist_ok=True)
                     shutil.copyfile(source, copy)
                 _publish(staging, target)
             self.compile()
+            self._sweep(keep={target, self.debugpy})
         return target
 
     def compile(self, interpreters: Iterable[Path] | None = None) -> tuple[str, ...]:
@@ -145,16 +149,27 @@ class DebugpyCache:
         A container whose Python has no compiled files here loads debugpy 0.5 s more slowly, and works.
         Returns the Pythons that are served with compiled files now, as "3.11".
         """
-        folders = [path for path in self.root.glob("payload-*") if path.is_dir()]
+        payload = self._payload_folder()
         served = []
         for minor, interpreter in _by_minor(interpreters or find_interpreters()).items():
             release = release_for(minor)
             if release is None:
                 continue
-            for folder in (*folders, self.debugpy / release.version):
+            for folder in (payload, self.debugpy / release.version):
                 _compile(interpreter, minor, folder)
             served.append(_dotted(minor))
         return tuple(served)
+
+    def _payload_folder(self) -> Path:
+        return self.root / f"payload-{_digest(_payload_sources())}"
+
+    def _sweep(self, keep: set[Path]) -> None:
+        """Remove what earlier versions of this tool left; a container that has it mounted is long over."""
+        oldest = time.time() - _KEEP_SECONDS
+        for pattern in ("payload-*", "v[0-9]*"):
+            for folder in set(self.root.glob(pattern)) - keep:
+                if folder.stat().st_mtime < oldest:
+                    shutil.rmtree(folder, ignore_errors=True)
 
     def _unpack(self, release: Release) -> None:
         with tempfile.TemporaryDirectory() as scratch:
@@ -329,6 +344,10 @@ def _write_if_changed(path: Path, text: str) -> None:
         scratch.write_text(text, "utf-8")
         scratch.chmod(0o644)
         scratch.replace(path)
+
+
+def _payload_sources() -> list[Path]:
+    return sorted(PAYLOAD.rglob("*.py"))
 
 
 def _digest(files: Sequence[Path]) -> str:
