@@ -56,6 +56,7 @@ class ChildSession:
         self._next: asyncio.Future[int] | None = None  # set while the step starts again
         self._stopped: int | None = None  # the thread that stopped last
         self._terminated = False
+        self._announced: set[int] = set()  # sub-processes that debugpy told the client of
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self, initialize: Request, attach: Request) -> None:
@@ -84,6 +85,8 @@ class ChildSession:
             await asyncio.gather(reading, *self._tasks, return_exceptions=True)
             if not sub_process:
                 self._children.left(self._key)
+                for child in self._announced:
+                    self._children.forgo(self._key, child)
 
     async def _attach(self, initialize: Request, attach: Request, sub_process: int | None) -> ProcessLink:
         stream, session, self._key, sub = await self._children.connect(self._key, sub_process)
@@ -216,6 +219,7 @@ class ChildSession:
     # from the process
 
     def _deliver(self, message: Message, content: bytes) -> None:
+        self._announced |= announced(message)
         if isinstance(message, Event):
             if message.event in ("terminated", "exited") and self._next is not None:
                 return  # the session goes on with the next process
@@ -254,6 +258,17 @@ class ChildSession:
         await asyncio.wait({reading}, timeout=GOODBYE_SECONDS)
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)
+
+
+def announced(message: Message) -> set[int]:
+    """The sub-process that debugpy tells the client of, in either of its two ways."""
+    given: Any = None
+    if isinstance(message, Event) and message.event == "debugpyAttach":
+        given = message.body
+    elif isinstance(message, Request) and message.command == "startDebugging":
+        given = (message.arguments or {}).get("configuration")
+    child = given.get("subProcessId") if isinstance(given, dict) else None
+    return {child} if isinstance(child, int) else set()
 
 
 def replace_arguments(request: Request, arguments: dict[str, Any]) -> Request:

@@ -8,12 +8,14 @@ a session is for the caller.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from stepbridge.debug import DebuggedProcess, DebugPlan, DebugStream, PathMapping
+from stepbridge.debug.proxy import let_go
 from stepbridge.errors import DebugError
 from stepbridge.events import AnyEvent, RunFinished, StepDebug, StepFinished
 from stepbridge.execution.debugging import Debuggers, Session
@@ -70,6 +72,7 @@ class Children:
         self._busy: set[ProcessKey] = set()  # processes with a session, or one that is on its way
         self._awaited: dict[tuple[str, str, str], asyncio.Future[int]] = {}  # run, step, host
         self._tasks: set[asyncio.Task[None]] = set()
+        self._came: set[tuple[ProcessKey, int]] = set()  # debugpy's own sub-processes that an editor came for
         self._leavers: set[Callable[[], None]] = set()  # what ends the sessions there are
         self.open = True  # False: nobody debugs any more
 
@@ -114,6 +117,10 @@ class Children:
             case StepDebug(state="absent") if self._expected(event):
                 text = "its Python never checked in, so that no breakpoint was set there"
                 self._complain(event.step, text)
+            case StepDebug(state="failed"):
+                self._complain(event.step, f"it cannot be debugged: {event.error}")
+            case StepDebug(state="ended"):
+                self._busy.discard(ProcessKey(event.run, event.step, event.host, event.pid))
             case StepFinished():
                 self._give_up(event.run, event.step)
             case RunFinished():
@@ -216,7 +223,9 @@ class Children:
         session = sessions[0]
         known = {process.pid for process in session.debugger.processes()}
         if sub_process is not None and sub_process not in known:
-            return await session.debugger.connect_more(key.pid), session, key, True
+            stream = await session.debugger.connect_more(key.pid)
+            self._came.add((key, sub_process))
+            return stream, session, key, True
         pid = sub_process or key.pid or await self._free_process(session)
         key = ProcessKey(session.run, session.step, session.host, pid)
         stream = await session.debugger.connect(pid)
@@ -240,6 +249,19 @@ class Children:
         """A session is there; `leave` ends it. Returns what to call when it has ended."""
         self._leavers.add(leave)
         return lambda: self._leavers.discard(leave)
+
+    def forgo(self, key: ProcessKey, sub_process: int) -> None:
+        """No editor comes for a sub-process that debugpy announced and holds for one: let it go on."""
+        if (key, sub_process) in self._came:
+            return
+        task = asyncio.create_task(self._forgo(key, sub_process))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _forgo(self, key: ProcessKey, sub_process: int) -> None:
+        for session in self.sessions_of(key):
+            with contextlib.suppress(DebugError):
+                await let_go(await session.debugger.connect_more(key.pid), sub_process)
 
     # starting a step again
 

@@ -19,9 +19,11 @@ from stepbridge.events import AnyEvent, RunStarted
 
 from . import types
 from .breakpoints import Breakpoints
-from .connection import RefusedError, RequestError
+from .children import ProcessKey
+from .connection import RequestError
 from .debugged import DebuggedRun, OpenBridge
 from .evaluate import names
+from .inline import InlineSteps
 from .inspection import Frame
 from .launch import EXTENSION, Hidden, Launch, LaunchArguments, prepare
 from .narration import Narrator
@@ -75,7 +77,18 @@ class PipelineSession:
         self._task: asyncio.Task[None] | None = None
         self._going_on = False  # the client left, the run stays
         self._restarting = False
+        self._inline = InlineSteps(
+            client,
+            features.as_given(),
+            lambda: self._running().children,
+            lambda step, text: self.complain(f"{step}: {text}", step),
+        )
         self._handlers = self._table()
+
+    @property
+    def _is_alone(self) -> bool:
+        """The client cannot start sessions for steps."""
+        return not (self._extension or self._features.supports_start_debugging_request)
 
     # requests
 
@@ -85,11 +98,25 @@ class PipelineSession:
         Raises:
             RequestError, ArgumentsError, StepBridgeError: the request cannot be answered.
         """
+        return await (self._inline_request(request) if self._is_alone else self._own_request(request))
+
+    async def _own_request(self, request: Request) -> Any:
         found = self._handlers.get(request.command)
         if found is None:
             raise RequestError(f"This session has no request {request.command!r}.")
         shape, handler = found
         return await handler(read_arguments(shape, request.arguments))
+
+    async def _inline_request(self, request: Request) -> Any:
+        """A request in a session that has a step's process inside of it."""
+        inline = self._inline
+        inline.note(request)
+        if not inline.is_about_process(request):
+            return await inline.merge(request, await self._own_request(request))
+        if request.command == "restartFrame" and inline.key is not None:
+            await self._running().restart_step(inline.key.run, inline.key.step)
+            return None
+        return await inline.ask(request)
 
     def _table(self) -> dict[str, tuple[type[types.Arguments], Callable[[Any], Awaitable[Any]]]]:
         return {
@@ -155,6 +182,7 @@ class PipelineSession:
             self.complain(f"The run broke off: {error!r}")
         finally:
             self._narrator.end("program")
+            await self._inline.close()
             await run.close()
         self._narrator.flush()
         self._client.event("exited", {"exitCode": code})
@@ -178,6 +206,7 @@ class PipelineSession:
         if task is not None:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+        await self._inline.close()
         if self.run is not None:
             await self.run.close()
 
@@ -202,6 +231,7 @@ class PipelineSession:
         if terminate or self._task is None or self._task.done():
             await self._break_off()
         else:
+            await self._inline.close()
             await self.run.detach()
 
     async def wait(self) -> None:
@@ -411,7 +441,9 @@ class PipelineSession:
             arguments = {"request": configuration["request"], "configuration": configuration}
             await self._client.ask("startDebugging", arguments)
         else:
-            raise RefusedError("it cannot hold several sessions")
+            self._inline.add(
+                ProcessKey(*(configuration[name] for name in ("__run", "__step", "__host", "__pid")))
+            )
 
     # lines and paths as this client counts and writes them
 

@@ -49,6 +49,7 @@ class NoArguments(Arguments, frozen=True, kw_only=True):
 
 class InitializeArguments(Arguments, frozen=True, kw_only=True):
     client_id: str | None = msgspec.field(name="clientID", default=None)
+    adapter_id: str = msgspec.field(name="adapterID", default="stepbridge")
     lines_start_at1: bool = True
     columns_start_at1: bool = True
     path_format: str | None = "path"
@@ -57,6 +58,12 @@ class InitializeArguments(Arguments, frozen=True, kw_only=True):
     supports_progress_reporting: bool = False
     supports_start_debugging_request: bool = False
     token: str = msgspec.field(name="__token", default="")
+
+    def as_given(self) -> dict[str, Any]:
+        """The client's own words, for another adapter; without our token."""
+        given: dict[str, Any] = msgspec.to_builtins(self)
+        given.pop("__token")
+        return {name: value for name, value in given.items() if value is not None}
 
 
 class SourceBreakpoint(Arguments, frozen=True, kw_only=True):
