@@ -92,7 +92,7 @@ async def test_an_edit_of_the_inference_script_needs_no_new_model(scores):
     ],
 )
 async def test_a_model_is_deployed_and_asked(scores, options):
-    """No pipeline at all: deploy(), predict(), delete_endpoint()."""
+    """No pipeline at all: deploy(), predict(), delete_endpoint(), transform()."""
     code, out, err = await Project(scores.root).command("run", "deploy.py", *options)
     assert code == 0, err
     for said in (
@@ -100,8 +100,11 @@ async def test_a_model_is_deployed_and_asked(scores, options):
         "could not convert string to float: 'a'",
         "status InService AllTraffic",
         "left []",
+        "transformed Completed",
     ):
         assert said in out + err
+    (written,) = (scores.root / ".stepbridge" / "s3").glob("*/answers/first.csv.out")
+    assert written.read_text() == "1.0\n"
 
 
 async def test_a_model_that_cannot_be_loaded_fails_its_step_with_the_reason(scores):

@@ -19,6 +19,7 @@ from typing import Any, BinaryIO, cast
 from stepbridge.errors import StepBridgeError
 
 from .channels import objects_of
+from .collect import last_exception
 from .json_path import JsonPath
 from .model_client import Answer, ask, execution_parameters, until_ready, within
 from .plan import JobContext, JobFailure, JobPlan, ModelServer, OutputMove, Request, read_request, writable
@@ -267,7 +268,8 @@ class _Client:
 def _refused(answer: Answer, name: str) -> JobFailure:
     text = answer.body.decode("utf-8", "replace").strip()
     who = "ClientError" if answer.status < 500 else "AlgorithmError"
-    said = f": {text[:_SHOWN]}" if text and "html" not in answer.content_type else ""
+    text = "" if text.startswith("<") else last_exception(text.splitlines()) or text[:_SHOWN]
+    said = f": {text}" if text else ""
     return JobFailure(f"{who}: /invocations answered {answer.status} for {name}{said}.")
 
 

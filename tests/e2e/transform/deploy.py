@@ -1,4 +1,4 @@
-"""A model behind an endpoint, for as long as this program asks it things; no pipeline."""
+"""A model behind an endpoint, for as long as this program asks it things, then a batch job; no pipeline."""
 
 import tarfile
 from pathlib import Path
@@ -13,7 +13,7 @@ HERE = Path(__file__).resolve().parent
 session = Session()
 archive = HERE / "build" / "model.tar.gz"
 archive.parent.mkdir(exist_ok=True)
-(HERE / "build" / "weights.json").write_text("[1, 10]")
+(HERE / "build" / "weights.json").write_text("[1, 10, 100]")
 with tarfile.open(archive, "w:gz") as tar:
     tar.add(HERE / "inference.py", "code/inference.py")
     tar.add(HERE / "build" / "weights.json", "weights.json")
@@ -40,4 +40,15 @@ except session.sagemaker_runtime_client.exceptions.ModelError as error:
 described = session.sagemaker_client.describe_endpoint(EndpointName="scores")
 print("status", described["EndpointStatus"], described["ProductionVariants"][0]["VariantName"])
 predictor.delete_endpoint()
+transformer = model.transformer(
+    instance_count=1,
+    instance_type="ml.m5.large",
+    output_path=f"s3://{session.default_bucket()}/answers",
+    accept="text/csv",
+    assemble_with="Line",
+)
+records = session.upload_data(str(HERE / "records" / "june"), key_prefix="june")
+transformer.transform(records, content_type="text/csv", split_type="Line", input_filter="$[1:]", logs=False)
+job = session.sagemaker_client.describe_transform_job(TransformJobName=transformer.latest_transform_job.name)
+print("transformed", job["TransformJobStatus"], job["TransformOutput"]["S3OutputPath"])
 print("left", session.sagemaker_client.list_endpoints()["Endpoints"])
