@@ -1,4 +1,4 @@
-"""No input, however broken, raises or hangs; and what is known depends on the text alone, not on how it came about."""
+"""No input, however broken, raises or hangs; what is known depends on the text, not on how it came about."""
 
 from __future__ import annotations
 
@@ -69,6 +69,12 @@ PIECES = st.sampled_from(
         "import ",
         "step.properties.",
     ]
+)
+KEYS = st.sampled_from(["Steps", "Name", "Type", "Arguments", "Get", "Parameters", "Std:Join"])
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=4),
+    max_leaves=30,
 )
 CASUAL = settings(
     max_examples=int(os.environ.get("FUZZ", "50")),
@@ -162,7 +168,7 @@ def test_any_text_is_a_definition(text: str) -> None:
 
 
 @CASUAL
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=5), lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["Steps", "Name", "Type", "Arguments", "Get", "Parameters", "Std:Join"]), inner, max_size=4), max_leaves=30))  # fmt: skip
+@given(VALUES)
 def test_any_json_is_a_definition(value: object) -> None:
     document = DefinitionDocument("file:///nowhere/definition.json", json.dumps(value).encode())
     seen(document)
@@ -209,6 +215,17 @@ def test_positions_are_utf_16(text: str, data: st.DataObject) -> None:
         assert lines.offset(position) == at
 
 
+@CASUAL
+@given(st.text(alphabet="ab\n\r😀"), st.data())
+def test_lines_follow_an_edit(text: str, data: st.DataObject) -> None:
+    source = text.encode()
+    start = data.draw(st.integers(0, len(source)))
+    end = data.draw(st.integers(start, len(source)))
+    piece = data.draw(st.text(alphabet="a\n\r")).encode()
+    edited = LineIndex.of(source).edited(start, end, piece)
+    assert edited == LineIndex.of(source[:start] + piece + source[end:])
+
+
 def test_a_place_past_the_end_is_the_end() -> None:
     lines = LineIndex.of("a😀b\nc".encode())
     assert lines.offset(Position(0, 99)) == 6
@@ -225,7 +242,7 @@ def test_a_place_past_the_end_is_the_end() -> None:
         "x = " + " + ".join(["a"] * 5_000),
         "x = " + ".".join(["a"] * 5_000),
         "\n".join(" " * depth + "if x:" for depth in range(300)),
-        "\n".join("def f%d(): f%d()" % (i, (i + 1) % 400) for i in range(400)) + "\nf0()",
+        "\n".join(f"def f{i}(): f{(i + 1) % 400}()" for i in range(400)) + "\nf0()",
         "def f(x):\n" + "    f(f(x))\n" * 30 + "f(1)",
         "a = b = " * 2_000 + "1",
         "x = f'{" * 300,
