@@ -43,6 +43,7 @@ async def test_other_header_fields_and_cases_are_allowed() -> None:
         (b"Content-Length: -2\r\n\r\n{}", "not a number"),
         (b"Content-Type: x\r\n\r\n{}", "no Content-Length"),
         (b"GET / HTTP/1.1\r\n\r\n", "no colon"),
+        (b"POST /a:b HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}", "Unknown header"),
         (b"Content-Length: 99999999999\r\n\r\n", "over the limit"),
         (b"A: " + b"x" * 5000 + b"\r\n\r\n", "too long"),
         (b"A: " + b"x" * 100_000, "too long"),

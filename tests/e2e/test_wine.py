@@ -192,7 +192,6 @@ class TestInContainers:
             assert await run.end() == 1
         assert run.events[-1]["status"] == "Stopped"
 
-
     async def test_a_script_may_use_s3_itself(self, wine):
         (wine.root / "preprocess.py").write_text(
             "import boto3\n"

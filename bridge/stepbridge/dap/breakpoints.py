@@ -55,7 +55,7 @@ class Breakpoints:
             position = text.at(wanted.line)
             if position is None:
                 scripts.append(wanted)
-                answers.append(self._pending(wanted, source))
+                answers.append(self._pending(wanted, source, makes_steps=bool(text.steps)))
                 continue
             if wanted.hit_condition:
                 answers.append(Breakpoint(id=self._ids, verified=False, message=ONCE, reason="failed"))
@@ -72,13 +72,14 @@ class Breakpoints:
         self._lines[path], self._scripts[path] = steps, scripts
         return answers
 
-    def _pending(self, wanted: SourceBreakpoint, source: Source) -> Breakpoint:
+    def _pending(self, wanted: SourceBreakpoint, source: Source, *, makes_steps: bool) -> Breakpoint:
+        message = "Set in each step that runs this file, as soon as the step starts."
         return Breakpoint(
             id=self._ids,
             verified=False,
             source=source,
             line=wanted.line,
-            message="Set in each step that runs this file, as soon as the step starts.",
+            message=f"No step is made on this line. {message}" if makes_steps else message,
             reason="pending",
         )
 

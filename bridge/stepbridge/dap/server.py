@@ -206,7 +206,7 @@ class DapServer:
         if farewell is not None:
             with contextlib.suppress(ArgumentsError):
                 wish = read_arguments(DisconnectArguments, farewell.arguments)
-                terminate = wish.terminate_debuggee is not False
+                terminate = bool(wish.terminate_debuggee)
         await dispatcher.close()
         await session.leave(terminate=terminate)
         if terminate:

@@ -163,7 +163,7 @@ class StepArguments(Arguments, frozen=True, kw_only=True):
 
 class DisconnectArguments(Arguments, frozen=True, kw_only=True):
     restart: bool = False
-    terminate_debuggee: bool | None = None
+    terminate_debuggee: bool | None = True  # null is how Emacs writes false
 
 
 class RestartArguments(Arguments, frozen=True, kw_only=True):

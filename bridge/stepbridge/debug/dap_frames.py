@@ -14,6 +14,7 @@ from stepbridge.errors import DebugError
 
 HEADER_LIMIT = 4 * 1024
 BODY_LIMIT = 64 * 1024 * 1024
+_HEADERS = (b"content-length", b"content-type")
 
 
 class FrameError(DebugError):
@@ -125,6 +126,8 @@ def _content_length(header: bytes) -> int:
         name, colon, value = line.partition(b":")
         if line and not colon:
             raise FrameError(f"A header line has no colon: {line[:80]!r}")
+        if line and name.strip().lower() not in _HEADERS:  # what a web page's request would carry
+            raise FrameError(f"Unknown header: {name[:80]!r}")
         if name.strip().lower() == b"content-length":
             if not value.strip().isdigit():
                 raise FrameError(f"Content-Length is not a number: {value[:40]!r}")
