@@ -17,6 +17,7 @@ import click
 from stepbridge.errors import ConfigurationError, StepBridgeError
 
 from stepbridge_lsp import reports
+from stepbridge_lsp.collector import calm
 from stepbridge_lsp.documents import (
     SUFFIXES,
     AnyDocument,
@@ -177,6 +178,7 @@ def check(
     PATHS are files and folders; without any, the current folder. Exit status: 0 nothing found, 1 errors or
     warnings, 2 a path or setting cannot be used.
     """
+    calm()
     checker = Checker(_codes(select), _codes(ignore))
     try:
         results, files, applied = run(

@@ -22,7 +22,7 @@ Shape:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -316,14 +316,13 @@ class Pipeline:
 
     def walk(self) -> Iterator[Step]:
         """All steps, those in branches too, in document order; each once."""
-        seen: set[int] = set()
-        for top in self.steps:
-            for step in top.walk():
-                if id(step) not in seen:
-                    seen.add(id(step))
-                    yield step
+        return iter(self._all)
 
-    @property
+    @cached_property
+    def _all(self) -> tuple[Step, ...]:
+        return tuple({id(step): step for top in self.steps for step in top.walk()}.values())
+
+    @cached_property
     def complete(self) -> bool:
         """All its steps and parameters are seen."""
         return not (
@@ -470,13 +469,18 @@ class Model:
     imports: tuple[Import, ...] = ()
     foreign_calls: tuple[ForeignCall, ...] = ()
     missing_attributes: tuple[MissingAttribute, ...] = ()
-    symbols: tuple[Symbol, ...] = ()
+    make_symbols: Callable[[], Iterable[Symbol]] = tuple
     dependencies: frozenset[str] = frozenset()
 
     @property
     def sees_all(self) -> bool:
         """Absence may be concluded from what is not seen."""
         return not (self.broken or self.exhausted)
+
+    @cached_property
+    def symbols(self) -> tuple[Symbol, ...]:
+        """Every name that other places refer to, with its sites; made when first asked for."""
+        return tuple(self.make_symbols())
 
     @cached_property
     def _steps_of(self) -> dict[int, Step]:

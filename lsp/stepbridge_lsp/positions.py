@@ -7,8 +7,10 @@ knows no document and no protocol library.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import NamedTuple
 
 
@@ -25,6 +27,17 @@ class Span(NamedTuple):
     def holds(self, offset: int) -> bool:
         """Whether `offset` lies inside, the end counted in (a cursor behind the last character is inside)."""
         return self.start <= offset <= self.end
+
+
+_LF = re.compile(rb"\n")
+_new = tuple.__new__
+
+
+def make_span(document: str, start: int, end: int) -> Span:
+    """`Span(document, start, end)` without the detour over the constructor, for the places that make
+    thousands.
+    """
+    return _new(Span, (document, start, end))
 
 
 class Position(NamedTuple):
@@ -48,17 +61,20 @@ class LineIndex:
 
     @classmethod
     def of(cls, source: bytes) -> LineIndex:
-        starts = [0]
-        if b"\r" not in source:
-            found = source.find(b"\n")
-            while found >= 0:
-                starts.append(found + 1)
-                found = source.find(b"\n", found + 1)
-            return cls(source, tuple(starts))
-        for offset, byte in enumerate(source):
-            if byte == 10 or (byte == 13 and source[offset + 1 : offset + 2] != b"\n"):
-                starts.append(offset + 1)
+        starts = list(accumulate(map(len, source.splitlines(keepends=True)), initial=0))
+        if len(starts) > 1 and not source.endswith((b"\n", b"\r")):
+            starts.pop()  # the last line has no end, so none begins behind it
         return cls(source, tuple(starts))
+
+    def edited(self, start: int, old_end: int, text: bytes) -> LineIndex:
+        """The lines of the text with the bytes between two offsets replaced."""
+        source = self.source[:start] + text + self.source[old_end:]
+        if b"\r" in text or b"\r" in self.source:
+            return LineIndex.of(source)  # a CR and an LF may come together, or part
+        first, last = bisect_right(self.starts, start), bisect_right(self.starts, old_end)
+        inside = [start + match.end() for match in _LF.finditer(text)]
+        shift = len(text) - (old_end - start)
+        return LineIndex(source, (*self.starts[:first], *inside, *(at + shift for at in self.starts[last:])))
 
     def line_of(self, offset: int) -> int:
         return bisect_right(self.starts, offset) - 1

@@ -241,16 +241,20 @@ class Call:
     result: Value = UNKNOWN
     order: int = 0
 
-    def argument(self, *names: str) -> Argument | None:
+    def argument(self, name: str, *others: str) -> Argument | None:
         """The first of these formal parameters that got an argument."""
-        for name in names:
-            if (found := self.bound.get(name)) is not None:
-                return found
-        return None
+        found = self.bound.get(name)
+        if found is None:
+            for other in others:
+                if (found := self.bound.get(other)) is not None:
+                    return found
+        return found
 
-    def value(self, *names: str) -> Value | None:
+    def value(self, name: str, *others: str) -> Value | None:
         """The argument's value; None where it is not given, UNKNOWN where it might be given unseen."""
-        found = self.argument(*names)
+        found = self.bound.get(name)
+        if found is None and others:
+            found = self.argument(*others)
         if found is not None:
             return found.value
         return UNKNOWN if self.open else None

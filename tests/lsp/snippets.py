@@ -7,6 +7,7 @@ code may stand:
     !! prelude v3 | none     which imports go before it (default: v2)
     !! select P029           rules to run beside the defaults
     !! file src/train.py     a file that lies beside the program
+    !! content t.py TEXT     the same with a content, lines parted by a backslash and n
 
 After the code, `-- fixed` may begin the text that the fixes of the rule make of it.
 """
@@ -102,6 +103,7 @@ class Snippet:
     prelude: str = "v2"
     select: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    contents: dict[str, str] = field(default_factory=dict)
     fixed: str | None = None
     expected: dict[int, list[tuple[str, str]]] = field(default_factory=dict)  # line -> (severity, code)
 
@@ -117,7 +119,7 @@ class Snippet:
         for name in self.files:
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text("import argparse\n")
+            path.write_text(self.contents.get(name, "import argparse\n"))
         path = folder / "pipeline.py"
         return PythonDocument(f"file://{path}", self.source.encode(), Workspace((folder,)))
 
@@ -143,6 +145,10 @@ def read(path: Path) -> list[Snippet]:
                 snippet.select += tuple(value.split())
             elif word == "file":
                 snippet.files += (value,)
+            elif word == "content":
+                name, _, text = value.partition(" ")
+                snippet.files += (name,)
+                snippet.contents[name] = text.replace("\\n", "\n") + "\n"
             else:
                 raise ValueError(f"{path}: {word}")
         snippet.code = "\n".join(lines) + "\n"

@@ -34,6 +34,7 @@ from stepbridge_lsp.values import (
     Const,
     DictValue,
     FunctionVariable,
+    ImageUri,
     ListValue,
     ParameterVariable,
     PropertyVariable,
@@ -45,6 +46,7 @@ from stepbridge_lsp.values import (
     Unknown,
     Value,
     Variable,
+    Volatile,
     is_none,
     text_of,
 )
@@ -103,6 +105,8 @@ _JOB_ARGUMENTS = ("processor", "estimator", "transformer", "tuner", "model")
 # Arguments of a step that hold other steps, or what is read apart.
 _NOT_DATA = frozenset({"if_steps", "else_steps", "depends_on", "name", "property_files"})
 _REACH_DEPTH = 14
+_EMPTY = frozenset({type(None), Unknown, Volatile, ImageUri, Text})  # hold no pipeline variable
+_OPAQUE = frozenset({"step", "pipeline", "session", "pipeline-session", "local-pipeline-session"})
 
 
 def name_of(value: Value | None, span: Span) -> Name:
@@ -431,62 +435,68 @@ class Builder:
 
     # -- what goes into a step ---------------------------------------------------------------------
 
-    def _uses(self, made: SdkObject) -> Iterator[Use]:
+    def _uses(self, made: SdkObject) -> list[Use]:
         seen: set[int] = set()
+        uses: list[Use] = []
+        everything = made.cls.name == "FunctionStep"
         for argument in made.call.arguments:
-            if argument.name in _NOT_DATA and made.cls.name != "FunctionStep":
-                continue
-            yield from self.reach(argument.value, argument.span, seen)
+            if everything or argument.name not in _NOT_DATA:
+                self.reach(argument.value, argument.span, uses, seen)
         for name, value in made.attributes.items():
             if name not in _NOT_DATA and not name.startswith("__"):
-                yield from self.reach(value, made.call.span, seen)
+                self.reach(value, made.call.span, uses, seen)
+        return uses
 
-    def reach(self, value: Value | None, span: Span, seen: set[int], depth: int = 0) -> Iterator[Use]:
-        """The pipeline variables within a value, with the innermost place that is written for each."""
-        if value is None or depth > _REACH_DEPTH or isinstance(value, Const | Unknown):
+    def reach(self, value: Value | None, span: Span, uses: list[Use], seen: set[int], depth: int = 0) -> None:
+        """Collect the pipeline variables within a value, with the innermost place that is written for
+        each.
+        """
+        kind = type(value)
+        if kind is Const or kind in _EMPTY or depth > _REACH_DEPTH:
             return
         if isinstance(value, Variable):
-            yield from self._reach_variable(value, span, seen, depth)
-            return
-        if isinstance(value, Text):
-            for part in value.parts:
-                if isinstance(part, Value):
-                    yield from self.reach(part, span, seen, depth + 1)
+            self._reach_variable(value, span, uses, seen, depth)
             return
         if id(value) in seen:
             return
         seen.add(id(value))
-        match value:
-            case ListValue(items=items):
-                for element in items:
-                    yield from self.reach(element.value, element.span, seen, depth + 1)
-            case DictValue(entries=entries):
-                for entry in entries:
-                    yield from self.reach(entry.value, entry.span, seen, depth + 1)
-            case StepArguments(call=call):
-                yield from self._reach_call(call, seen, depth)
-                if call.receiver is not None:
-                    yield from self.reach(call.receiver, call.span, seen, depth + 1)
-            case SdkObject() if value.kind not in ("step", "pipeline", "session", "pipeline-session"):
-                yield from self._reach_call(value.call, seen, depth)
-                for call in value.calls:
-                    if call.target.name.rpartition(".")[2].startswith(("set_", "add_", "with_", "enable_")):
-                        yield from self._reach_call(call, seen, depth)
-                for attribute in value.attributes.values():
-                    yield from self.reach(attribute, span, seen, depth + 1)
+        if isinstance(value, SdkObject):
+            if value.kind not in _OPAQUE:
+                self._reach_object(value, span, uses, seen, depth)
+        elif isinstance(value, ListValue):
+            for element in value.items:
+                self.reach(element.value, element.span, uses, seen, depth + 1)
+        elif isinstance(value, DictValue):
+            for entry in value.entries:
+                self.reach(entry.value, entry.span, uses, seen, depth + 1)
+        elif isinstance(value, StepArguments):
+            self._reach_call(value.call, uses, seen, depth)
+            if value.call.receiver is not None:
+                self.reach(value.call.receiver, value.call.span, uses, seen, depth + 1)
 
-    def _reach_call(self, call: Call, seen: set[int], depth: int) -> Iterator[Use]:
+    def _reach_object(self, made: SdkObject, span: Span, uses: list[Use], seen: set[int], depth: int) -> None:
+        self._reach_call(made.call, uses, seen, depth)
+        for call in made.calls:
+            if call.target.name.rpartition(".")[2].startswith(("set_", "add_", "with_", "enable_")):
+                self._reach_call(call, uses, seen, depth)
+        for attribute in made.attributes.values():
+            self.reach(attribute, span, uses, seen, depth + 1)
+
+    def _reach_call(self, call: Call, uses: list[Use], seen: set[int], depth: int) -> None:
         for argument in call.arguments:
-            yield from self.reach(argument.value, argument.span, seen, depth + 1)
+            if type(argument.value) is not Const:
+                self.reach(argument.value, argument.span, uses, seen, depth + 1)
 
-    def _reach_variable(self, value: Variable, span: Span, seen: set[int], depth: int) -> Iterator[Use]:
+    def _reach_variable(
+        self, value: Variable, span: Span, uses: list[Use], seen: set[int], depth: int
+    ) -> None:
         if isinstance(value, TextVariable):
-            yield from self.reach(value.of, span, seen, depth + 1)
+            self.reach(value.of, span, uses, seen, depth + 1)
             return
-        yield Use(value, span)
+        uses.append(Use(value, span))
         if isinstance(value, FunctionVariable) and id(value) not in seen:
             seen.add(id(value))
-            yield from self._reach_call(value.object.call, seen, depth)
+            self._reach_call(value.object.call, uses, seen, depth)
 
     # -- the whole ---------------------------------------------------------------------------------
 
@@ -525,7 +535,7 @@ class Builder:
             missing_attributes=tuple(self.found.missing_attributes),
             dependencies=frozenset(self.run.dependencies),
         )
-        model.symbols = tuple(symbols.collect(model, self.found))
+        model.make_symbols = lambda: symbols.collect(model, self.found)
         return model
 
     def _fill_data_dependencies(self, steps: list[Step]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from stepbridge_lsp.catalog import Callable_, SdkClass, SdkFunction
-from stepbridge_lsp.positions import Span
+from stepbridge_lsp.positions import Span, make_span
 from stepbridge_lsp.values import (
     UNKNOWN,
     Argument,
@@ -18,13 +18,17 @@ from stepbridge_lsp.values import (
     ForeignValue,
     FunctionVariable,
     ImageUri,
+    JsonText,
     ListValue,
+    ModuleValue,
     ParameterVariable,
+    PathValue,
     PropertyVariable,
     ReturnVariable,
     SdkObject,
     StepArguments,
     SymbolValue,
+    Text,
     TextVariable,
     Unknown,
     Value,
@@ -128,11 +132,15 @@ def evaluate_arguments(run: Evaluation, node: s.CallNode) -> tuple[list[Argument
     """
     arguments: list[Argument] = []
     is_open = False
+    document, base = run.document, run.base
     for arg in node.arguments:
         value = run.evaluate(arg.value)
         if arg.stars == 0:
-            name_span = run.place(arg.name_start, arg.name_end) if arg.name is not None else None
-            arguments.append(Argument(arg.name, value, run.span(arg), name_span))
+            name_span = None
+            if arg.name is not None:
+                name_span = make_span(document, base + arg.name_start, base + arg.name_end)
+            span = make_span(document, base + arg.start, base + arg.end)
+            arguments.append(Argument(arg.name, value, span, name_span))
         elif arg.stars == 1:
             run.misuse("iterate", value, run.span(arg), run.span(arg), "*")
             if isinstance(value, ListValue):
@@ -516,11 +524,46 @@ def look_into(run: Evaluation, function: FunctionValue) -> None:
     function.called = True
     if function.owner is not None:
         return  # its class is looked into as a whole
+    if not concerns_pipelines(run, function):
+        return
     saved = run.generic
     run.generic = True
     with run.branch(conditional=False):
         _walk_unknown(run, function, None)
     run.generic = saved
+
+
+_PLAIN = (Const, Text, PathValue, ForeignValue, Unknown, JsonText, LambdaValue)
+
+
+def concerns_pipelines(run: Evaluation, function: FunctionValue, depth: int = 0) -> bool:
+    """Whether a function that gets unknown arguments can have to do with pipelines at all: it names
+    something that is more than a plain value, or imports something that may be."""
+    if function.node.mentions is None:
+        return True
+    for name in function.node.mentions:
+        if name.startswith("import "):
+            if _is_concerned_module(run, function, name.removeprefix("import ")):
+                return True
+            continue
+        value = function.scope.lookup(name)
+        if value is None or isinstance(value, _PLAIN):
+            continue
+        if isinstance(value, ModuleValue) and value.name.split(".")[0] not in ("sagemaker", "boto3"):
+            continue
+        if isinstance(value, FunctionValue):
+            if value.node is function.node or value.kind == "step":
+                continue
+            if depth < 4 and not concerns_pipelines(run, value, depth + 1):
+                continue
+        return True
+    return False
+
+
+def _is_concerned_module(run: Evaluation, function: FunctionValue, module: str) -> bool:
+    if module.split(".")[0] in ("sagemaker", "boto3"):
+        return True
+    return run.workspace.find_module(module, function.document) is not None
 
 
 def _walk_unknown(run: Evaluation, function: FunctionValue, receiver: Value | None) -> Value:

@@ -78,9 +78,10 @@ class DefinitionDocument:
 
     def edit(self, start: Position, end: Position, text: str) -> None:
         first, last = sorted((self.lines.offset(start), self.lines.offset(end)))
+        lines = self.lines.edited(first, last, encode(text))
         self._json = self.json.edit(first, last, encode(text))
         self.source = self._json.source
-        self._lines = self._model = None
+        self._lines, self._model = lines, None
 
     def invalidate(self) -> None:
         self._model = None
@@ -150,7 +151,7 @@ class _Builder:
         model.parameters = parameters
         model.steps = tuple(every)
         model.property_files = tuple(file for step in every for file in step.property_files)
-        model.symbols = tuple(self._symbols(root, parameters, every))
+        model.make_symbols = lambda: self._symbols(root, parameters, every)
         return model
 
     def _span(self, pointer: Pointer) -> Span:

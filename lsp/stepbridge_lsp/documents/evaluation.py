@@ -14,11 +14,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from stepbridge_lsp.catalog import MAJORS, Catalog, Major, catalog
 from stepbridge_lsp.model import ForeignCall, Import, MissingAttribute, Misuse, MisuseKind
-from stepbridge_lsp.positions import Span
+from stepbridge_lsp.positions import Span, make_span
 from stepbridge_lsp.values import (
     UNKNOWN,
     Call,
@@ -44,12 +44,12 @@ from .scopes import ClassValue, FunctionValue, LambdaValue, Scope, UserModule
 from .workspace import Workspace
 
 _BUDGET = 250_000
+_new = tuple.__new__  # as `make_span`, in the two places that make most
 _DEPTH = 180
 _MODULE_DEPTH = 12
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(NamedTuple):
     """A Python expression (a name or attribute) that gave a parameter, a step or another SDK object."""
 
     value: SdkObject
@@ -178,22 +178,29 @@ class Evaluation:
 
     def evaluate(self, node: s.Node) -> Value:
         """The value of an expression."""
-        if self.budget <= 0 or self.depth > _DEPTH:
+        kind = type(node)
+        if kind is s.Literal:
+            value = self._literal(node)  # type: ignore[arg-type]
+        elif kind is s.Name:
+            value = self._name(node)  # type: ignore[arg-type]
+        elif self.budget <= 0 or self.depth > _DEPTH:
             self.found.exhausted = True
             return UNKNOWN
-        self.budget -= 1
-        self.depth += 1
-        value = self._expressions[type(node)](node)  # type: ignore[operator]
-        self.depth -= 1
+        else:
+            self.budget -= 1
+            self.depth += 1
+            value = self._expressions[kind](node)  # type: ignore[operator]
+            self.depth -= 1
         if self.values is not None:
             self.values[(self.document, self.base + node.start, self.base + node.end)] = value
-        return value  # type: ignore[no-any-return]
+        return value
 
     def span(self, node: Any) -> Span:
-        return Span(self.document, self.base + node.start, self.base + node.end)
+        base = self.base
+        return _new(Span, (self.document, base + node.start, base + node.end))
 
     def place(self, start: int, end: int) -> Span:
-        return Span(self.document, self.base + start, self.base + end)
+        return make_span(self.document, self.base + start, self.base + end)
 
     def catalog_for(self, module: str) -> Catalog | None:
         """The SDK major that has a module, the program's own major first."""
@@ -235,30 +242,37 @@ class Evaluation:
     # -- expressions -------------------------------------------------------------------------------
 
     def _name(self, node: s.Name) -> Value:
-        module = self.scope.module or self.scope
-        if node.id in module.poisoned:
+        scope = self.scope
+        module = scope.module or scope
+        name = node.id
+        if module.poisoned and name in module.poisoned:
             return UNKNOWN
-        value = self.scope.lookup(node.id)
+        value = scope.names.get(name) or scope.lookup(name)
         if value is None:
-            return operations.builtin(node.id)
-        self.refer(value, node)
+            return operations.builtin(name)
+        kind = type(value)
+        if kind is SdkObject or kind is ParameterVariable:
+            self.refer(value, node)
         return value
 
     def refer(self, value: Value, node: s.Node) -> None:
-        if isinstance(value, ParameterVariable):
-            self.found.references.append(Reference(value.object, self.span(node)))
-        elif isinstance(value, SdkObject):
-            self.found.references.append(Reference(value, self.span(node)))
+        """Note that an expression gave a parameter, a step or another SDK object."""
+        made = value.object if isinstance(value, ParameterVariable) else value
+        if isinstance(made, SdkObject):
+            self.found.references.append(Reference(made, self.span(node)))
 
     def _literal(self, node: s.Literal) -> Value:
-        if isinstance(node.value, str):
-            return Const(node.value, self.origin(node))
-        return Const(node.value)
+        known = node.known
+        if known is not None and known[1] == self.base and known[0] == self.document:
+            return known[2]  # type: ignore[no-any-return]
+        value = Const(node.value, self.origin(node) if isinstance(node.value, str) else None)
+        node.known = (self.document, self.base, value)
+        return value
 
     def origin(self, node: s.Literal) -> Span:
         """The place of a string's own characters; of the whole literal where escapes make them differ."""
         start, end = node.inner or (node.start, node.end)
-        return Span(self.document, self.base + start, self.base + end)
+        return _new(Span, (self.document, self.base + start, self.base + end))
 
     def _formatted(self, node: s.Formatted) -> Value:
         parts: list[str | Value] = []

@@ -55,7 +55,7 @@ _HARMLESS = (
     "click.",
     "builtins.",
 )
-_VOLATILE = frozenset(
+VOLATILE = frozenset(
     {
         "datetime.datetime.now",
         "datetime.datetime.utcnow",
@@ -82,7 +82,7 @@ def call_function(run: Evaluation, function: ForeignValue, node: s.CallNode, arg
     handler = _FUNCTIONS.get(function.name)
     if handler is not None:
         return handler(run, node, arguments)
-    if function.name in _VOLATILE:
+    if function.name in VOLATILE:
         return Volatile(function.name)
     if not function.name.startswith(_HARMLESS):
         for argument in arguments:

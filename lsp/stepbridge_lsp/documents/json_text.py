@@ -16,8 +16,6 @@ import tree_sitter
 import tree_sitter_json
 from stepbridge.definition.values import JSON, UNKNOWN, Pointer
 
-from stepbridge_lsp.positions import LineIndex
-
 _LANGUAGE = tree_sitter.Language(tree_sitter_json.language())
 _MOST_BROKEN = 400_000  # bytes; the forgiving parser is slow, and a huge broken text is only reported as such
 _DEEPEST = 200
@@ -35,17 +33,16 @@ class JsonText:
     _valid: bool | None = None
     _forgiven: _Forgiven | None = None
     _nodes: dict[Pointer, TsNode] = field(default_factory=dict)
+    _members: dict[int, dict[str | int | None, TsNode]] = field(default_factory=dict)
 
     def edit(self, start: int, old_end: int, text: bytes) -> JsonText:
         """The text with the bytes between two offsets replaced."""
         source = self.source[:start] + text + self.source[old_end:]
         if self._tree is None:
             return JsonText(source)
-        before, after = LineIndex.of(self.source), LineIndex.of(source)
         new_end = start + len(text)
-        self._tree.edit(
-            start, old_end, new_end, _point(before, start), _point(before, old_end), _point(after, new_end)
-        )
+        points = _point(self.source, start), _point(self.source, old_end), _point(source, new_end)
+        self._tree.edit(start, old_end, new_end, *points)
         tree: Any = tree_sitter.Parser(_LANGUAGE).parse(source, self._tree)
         if tree.root_node.has_error:
             tree = None  # how a broken tree mends depends on its past
@@ -129,19 +126,22 @@ class JsonText:
 
     def _member(self, parent: TsNode, key: str | int) -> TsNode | None:
         """A pair of an object (the last of that name counts) or an item of an array."""
-        if parent.type == "array" and isinstance(key, int):
-            items = [child for child in parent.named_children if child.type != "comment"]
-            return items[key] if key < len(items) else None
-        found = None
-        for child in parent.named_children if parent.type == "object" else ():
-            if child.type == "pair" and _key_text(child) == key:
-                found = child
-        return found
+        members = self._members.get(parent.id)
+        if members is None:
+            members = self._members[parent.id] = _members(parent)
+        return members.get(key)
 
 
-def _point(lines: LineIndex, offset: int) -> tuple[int, int]:
-    line = lines.line_of(offset)
-    return line, offset - lines.starts[line]
+def _point(source: bytes, offset: int) -> tuple[int, int]:
+    """Row and column of an offset, as tree-sitter counts: rows end at LF."""
+    return source.count(b"\n", 0, offset), offset - source.rfind(b"\n", 0, offset) - 1
+
+
+def _members(parent: TsNode) -> dict[str | int | None, TsNode]:
+    children = [child for child in parent.named_children if child.type != "comment"]
+    if parent.type == "array":
+        return dict(enumerate(children))
+    return {_key_text(child): child for child in children if child.type == "pair"}
 
 
 def _key_text(pair: TsNode) -> str | None:

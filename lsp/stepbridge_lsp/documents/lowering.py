@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterable, Iterator
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,14 +20,18 @@ import tree_sitter_python
 
 from . import syntax as s
 
+TsNode = Any  # tree_sitter.Node; its stubs make every attribute optional
+
 _LANGUAGE = tree_sitter.Language(tree_sitter_python.language())
 _DEPTH = 120  # nesting beyond this is unknown; it keeps recursion far from Python's limit
 _CACHE = 20_000
+_LONG = 2_000  # a block of so many bytes that does not parse is cut, not tried with what follows
+_RECENT = 3
 _MERGES = 5  # a statement that does not parse is tried together with the next 1, 2, 4, 8, 16
 
 # A line that may begin a statement, by indentation. `else` and its kind continue one.
 _CONTINUES = rb"(?:else|elif|except|finally)\b"
-_STARTS: dict[int, re.Pattern[bytes]] = {}
+_STARTS: dict[int, tuple[re.Pattern[bytes], re.Pattern[bytes]]] = {}
 
 
 @dataclass
@@ -44,6 +49,7 @@ class Reader:
     _parser: tree_sitter.Parser = field(default_factory=lambda: tree_sitter.Parser(_LANGUAGE))
     _chunks: dict[bytes, Lowered | None] = field(default_factory=dict)
     _statements: dict[bytes, s.Statement] = field(default_factory=dict)
+    _recent: list[tuple[bytes, Any]] = field(default_factory=list)  # long texts that parsed, and their trees
 
     def read(self, source: bytes) -> Lowered:
         """All statements of a program. Never raises, whatever the text."""
@@ -84,8 +90,10 @@ class Reader:
 
     def _widest(self, source: bytes, cuts: list[int], index: int) -> tuple[Lowered | None, int]:
         """The statement at a cut, with as many of the next pieces as it takes to parse."""
+        first = source[cuts[index] : cuts[index + 1]]
+        long_block = len(first) > _LONG and _HEADER.match(first) is not None
         width = 1
-        for _ in range(_MERGES + 1):
+        for _ in range(1 if long_block else _MERGES + 1):
             if index + width >= len(cuts):
                 break
             found = self._chunk(source[cuts[index] : cuts[index + width]])
@@ -98,6 +106,8 @@ class Reader:
         """A piece of text as statements; None if it does not parse."""
         if text not in self._chunks:
             self._chunks[text] = self._parse(text)
+        elif len(text) >= _LONG:  # back to where it was: keep that tree
+            self._recent.sort(key=lambda known: known[0] is not text and known[0] != text)
         return self._chunks[text]
 
     def _parse(self, text: bytes) -> Lowered | None:
@@ -105,10 +115,28 @@ class Reader:
             return None  # the statement goes on
         if _too_deep(text):
             return Lowered(s.Block([(0, s.Broken(len(text), [], _assigned_names(text), []))]), True)
-        root = self._parser.parse(text).root_node
+        root = self._tree(text)
         if root.has_error:
             return None
         return Lowered(s.Block(_Lowering(text, 0, self._statements).block_items(root)), False)
+
+    def _tree(self, text: bytes) -> TsNode:
+        """The tree of a text. A long one that is much like a recent one is parsed from where they differ."""
+        if len(text) < _LONG:
+            return self._parser.parse(text).root_node
+        for before, old in self._recent:
+            edit = _difference(before, text)
+            if edit is not None:
+                edited = old.copy()
+                edited.edit(*edit)
+                tree = self._parser.parse(text, edited)
+                if not tree.root_node.has_error:
+                    self._recent = [(text, tree), *self._recent[: _RECENT - 1]]
+                    return tree.root_node
+        tree = self._parser.parse(text)
+        if not tree.root_node.has_error:
+            self._recent = [(text, tree), *self._recent[: _RECENT - 1]]
+        return tree.root_node
 
     # -- mending -----------------------------------------------------------------------------------
 
@@ -138,9 +166,11 @@ class Reader:
         first = header.block.items[0][1] if header and len(header.block.items) == 1 else None
         match first:
             case s.FunctionDef() | s.ClassDef() | s.With() | s.Loop() if len(clauses) == 1:
-                first.body = blocks[0]
-                first.length = len(text)
-                return first
+                mended = copy(first)  # the header alone is remembered by its text
+                mended.body = blocks[0]
+                mended.length = len(text)
+                mended.mentions = None
+                return mended
             case s.If(branches=[(test, _), *_], binds=binds):
                 rest: list[tuple[s.Node | None, s.Block]] = [
                     (s.Other(0, 0, []), block) for block in blocks[1:]
@@ -155,6 +185,41 @@ class Reader:
             if not root.has_error:
                 return Lowered(s.Block(_Lowering(candidate, 0, {}).block_items(root)), True)
         return None
+
+
+def _difference(before: bytes, after: bytes) -> tuple[Any, ...] | None:
+    """The one edit between two texts as tree-sitter wants it; None where they have too little in common."""
+    shorter = min(len(before), len(after))
+    start = _common(lambda size: before[:size] == after[:size], shorter)
+    rest = shorter - start
+    tail = _common(lambda size: before[len(before) - size :] == after[len(after) - size :], rest)
+    if start + tail < 0.9 * shorter:
+        return None
+    old_end, new_end = len(before) - tail, len(after) - tail
+    return (
+        start,
+        old_end,
+        new_end,
+        _row_and_column(before, start),
+        _row_and_column(before, old_end),
+        _row_and_column(after, new_end),
+    )
+
+
+def _common(same: Callable[[int], bool], longest: int) -> int:
+    """The greatest size for which two slices are the same."""
+    low, high = 0, longest
+    while low < high:
+        middle = (low + high + 1) // 2
+        if same(middle):
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _row_and_column(text: bytes, offset: int) -> tuple[int, int]:
+    return text.count(b"\n", 0, offset), offset - text.rfind(b"\n", 0, offset) - 1
 
 
 @dataclass(frozen=True)
@@ -172,22 +237,53 @@ _SKIPS = (
 )
 
 
-def _starts(indent: int) -> re.Pattern[bytes]:
+_TRIPLE = re.compile(rb"\"\"\"|\'\'\'")
+
+
+def _starts(indent: int) -> tuple[re.Pattern[bytes], re.Pattern[bytes]]:
+    """Where statements begin: one pattern that skips strings and comments, and a fast one that does not."""
     if indent not in _STARTS:
         start = rb"^[ \t]{%d}(?!%b)(?=([^\s#)\]},:.+*/%%|&<>=!^-]))" % (indent, _CONTINUES)
-        _STARTS[indent] = re.compile(start + b"|" + _SKIPS, re.M | re.S)
+        careful = re.compile(start + b"|" + _SKIPS, re.M | re.S)
+        _STARTS[indent] = careful, re.compile(start, re.M)
     return _STARTS[indent]
+
+
+def _string_regions(source: bytes, start: int, end: int) -> list[tuple[int, int]] | None:
+    """Where triple-quoted strings stand; None where a look at their marks alone cannot tell."""
+    if b"\\\n" in source or b"\\\r" in source:
+        return None  # a string may go on in the next line
+    regions: list[tuple[int, int]] = []
+    at = start
+    while (mark := _TRIPLE.search(source, at, end)) is not None:
+        line = source[max(start, source.rfind(b"\n", start, mark.start()) + 1, at) : mark.start()]
+        if b"#" in line or b'"' in line or b"'" in line:
+            return None
+        close = source.find(mark[0], mark.end(), end)
+        if close < 0 or source.find(b"\\", mark.end(), close) >= 0:
+            return None
+        at = close + 3
+        regions.append((mark.start(), at))
+    return regions
 
 
 def _cuts(source: bytes, start: int, end: int, indent: int) -> Iterator[int]:
     """Offsets of lines that seem to begin a statement; the first is always `start`."""
     yield start
+    careful, fast = _starts(indent)
+    regions = _string_regions(source, start, end)
     decorated = False
-    for match in _starts(indent).finditer(source, start, end):
+    index = 0
+    for match in (fast if regions is not None else careful).finditer(source, start, end):
         first = match[1]
         if first is None:
             continue
         at = match.start()
+        if regions:
+            while index < len(regions) and regions[index][1] <= at:
+                index += 1
+            if index < len(regions) and regions[index][0] < at:
+                continue
         if at > start and not decorated:
             yield at
         decorated = first == b"@"
@@ -308,19 +404,18 @@ def _assigned_names(text: bytes) -> list[str]:
 
 # -- from tree to syntax ---------------------------------------------------------------------------
 
-TsNode = Any  # tree_sitter.Node; its stubs make every attribute optional
-
 
 class _Lowering:
     """Lowers the nodes of one statement; `base` is the statement's offset in the text."""
 
-    __slots__ = ("base", "depth", "known", "text")
+    __slots__ = ("base", "depth", "known", "mentions", "text")
 
     def __init__(self, text: bytes, base: int, known: dict[bytes, s.Statement]) -> None:
         self.text = text
         self.base = base
         self.known = known
         self.depth = 0
+        self.mentions: set[str] = set()
 
     def block_items(self, node: TsNode) -> list[tuple[int, s.Statement]]:
         """Statements of a module or block, with offsets from this lowering's base."""
@@ -341,7 +436,9 @@ class _Lowering:
         if found is None:
             inner = _Lowering(self.text, start, self.known)
             found = inner.lower_statement(node)
+            found.mentions = frozenset(inner.mentions)
             self.known[text] = found
+        self.mentions.update(found.mentions or ())
         return found
 
     def lower_statement(self, node: TsNode) -> s.Statement:
@@ -372,7 +469,9 @@ class _Lowering:
     # -- expressions -------------------------------------------------------------------------------
 
     def name(self, node: TsNode, start: int, end: int) -> s.Node:
-        return s.Name(start, end, self.string_of(node))
+        name = self.string_of(node)
+        self.mentions.add(name)
+        return s.Name(start, end, name)
 
     def number(self, node: TsNode, start: int, end: int) -> s.Node:
         try:
@@ -626,7 +725,9 @@ class _Lowering:
         return s.Assign(length, targets, self.expression(node) if node is not None else None, annotated)
 
     def import_(self, node: TsNode) -> s.Statement:
-        return s.ImportModules(_length(node), [self.imported(child) for child in node.named_children])
+        names = [self.imported(child) for child in node.named_children]
+        self.mentions.update(f"import {item.name}" for item in names)
+        return s.ImportModules(_length(node), names)
 
     def import_from(self, node: TsNode) -> s.Statement:
         module = node.child_by_field_name("module_name")
@@ -636,6 +737,7 @@ class _Lowering:
             return s.ImportFrom(_length(node), "__future__", 0, 0, names, star)
         start, end = module.start_byte - self.base, module.end_byte - self.base
         text = "".join(self.string_of(module).split())
+        self.mentions.add(f"import {text}")
         return s.ImportFrom(_length(node), text, start, end, names, star)
 
     def imported(self, node: TsNode) -> s.ImportedName:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from stepbridge_lsp.model import Location, Model
 from stepbridge_lsp.positions import LineIndex, Position, Range, Span
@@ -49,6 +49,7 @@ class PythonDocument:
     key: str = ""
     reader: Reader = field(default_factory=Reader)
     language: Literal["python"] = "python"
+    findings_cache: dict[str, Any] = field(default_factory=dict)  # of rules, by what they looked at
     _lines: LineIndex | None = None
     _analysis: Analysis | None = None
     _recorded: Evaluation | None = None
@@ -86,7 +87,9 @@ class PythonDocument:
         """Replace what stands between two positions, as `textDocument/didChange` says it."""
         first, last = self.lines.offset(start), self.lines.offset(end)
         first, last = min(first, last), max(first, last)
-        self._set(self.source[:first] + encode(text) + self.source[last:])
+        lines = self.lines.edited(first, last, encode(text))
+        self._set(lines.source)
+        self._lines = lines
 
     def _set(self, source: bytes) -> None:
         self.source = source

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 from typing import Literal as Choice
 
 
@@ -30,12 +31,16 @@ class Name(Node):
 
 @dataclass(slots=True, eq=False)
 class Literal(Node):
-    """A string, number, bytes, True, False or None. `inner` is the place of a plain string's characters."""
+    """A string, number, bytes, True, False or None. `inner` is the place of a plain string's characters.
+
+    `known` remembers what it was evaluated to last, and where it stood then: (document, base, value).
+    """
 
     start: int
     end: int
     value: str | int | float | bool | bytes | None
     inner: tuple[int, int] | None = None
+    known: tuple[str, int, Any] | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -214,10 +219,15 @@ class Parameters:
 
 
 class Statement:
-    """A statement. `length` counts the bytes of its text."""
+    """A statement. `length` counts the bytes of its text.
 
-    __slots__ = ()
+    `mentions`: every name that stands in it, and "import x" for each module it imports; None where it was
+    mended.
+    """
+
+    __slots__ = ("mentions",)
     length: int
+    mentions: frozenset[str] | None
 
 
 @dataclass(eq=False)

@@ -27,6 +27,7 @@ from . import (
     pipelines,
     policies,
     properties,
+    scripts,
     secrets,
     starting,
     variables,
@@ -36,7 +37,7 @@ from .definitions import definition_findings, template_findings
 from .findings import SEVERITIES, Finding, Fix, Report, Severity, TextEdit
 from .registry import REGISTRY, Rule
 from .selection import Selection, load_selection, silence_of
-from .translation import has_twin
+from .translation import has_twin, plain_findings
 
 __all__ = [
     "REGISTRY",
@@ -64,6 +65,7 @@ _MODULES = (
     pipelines,
     policies,
     properties,
+    scripts,
     secrets,
     starting,
     variables,
@@ -116,12 +118,12 @@ def _program_findings(document: PythonDocument, codes: frozenset[str], selection
 
 def _definition_findings(context: Context, codes: frozenset[str], selection: Selection) -> Iterator[Finding]:
     """Findings of the rules on definitions that have no twin among the rules on programs."""
-    for translated in context.translated:
+    steps = [found for found in context.translated if not has_twin(found)]
+    for translated in (*steps, *plain_findings(context.model, codes & DEFINITION_RULES.keys())):
         code = translated.finding.code
-        if code not in codes or not context.own(translated.span) or has_twin(translated):
-            continue
-        report = jobs.report_of(context, translated)
-        yield _finding(DEFINITION_RULES[code], report, selection)
+        if code in codes and context.own(translated.span):
+            report = jobs.report_of(context, translated)
+            yield _finding(DEFINITION_RULES[code], report, selection)
 
 
 def _finding(rule: Rule | DefinitionRule, report: Report, selection: Selection) -> Finding:

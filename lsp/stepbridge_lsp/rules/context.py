@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from stepbridge.definition.values import near
 
-from stepbridge_lsp.catalog import SdkClass
+from stepbridge_lsp.catalog import Callable_, SdkClass
 from stepbridge_lsp.documents import syntax as s
 from stepbridge_lsp.model import Model, Pipeline, Step
 from stepbridge_lsp.positions import Span
@@ -33,6 +33,7 @@ from .findings import Fix, TextEdit
 if TYPE_CHECKING:
     from stepbridge_lsp.documents.python import PythonDocument
 
+    from .paths import LocalPath
     from .translation import Translated
 
 
@@ -68,6 +69,43 @@ class Context:
             found.setdefault(call.target.name.rpartition(".")[2], []).append(call)
         return found
 
+    @cached_property
+    def _by_target(self) -> dict[Callable_, list[Call]]:
+        found: dict[Callable_, list[Call]] = {}
+        for call in self.model.calls:
+            found.setdefault(call.target, []).append(call)
+        return found
+
+    def calls_taking(self, *formals: str) -> Iterator[Call]:
+        """Calls to whatever has one of these formal parameters, in order of their targets."""
+        for target, calls in self._by_target.items():
+            if any(formal in target.by_name for formal in formals):
+                yield from calls
+
+    @cached_property
+    def local_paths(self) -> list[LocalPath]:
+        """The local files that calls of this document name."""
+        from .paths import local_paths_of
+
+        return list(local_paths_of(self))
+
+    @cached_property
+    def all_steps_known(self) -> bool:
+        """Every step that a name of the document can mean is seen, with its name."""
+        if not self.model.sees_all or not self.pipelines:
+            return False
+        if any(not pipeline.complete for pipeline in self.pipelines):
+            return False
+        return all(step.name.text is not None for step in self.model.steps)
+
+    @cached_property
+    def steps_by_name(self) -> dict[str, list[Step]]:
+        found: dict[str, list[Step]] = {}
+        for step in self.model.steps:
+            if step.name.text is not None:
+                found.setdefault(step.name.text, []).append(step)
+        return found
+
     def objects(self, *kinds: str) -> Iterator[SdkObject]:
         """SDK objects of these kinds."""
         for kind in kinds:
@@ -100,9 +138,9 @@ class Context:
     @cached_property
     def translated(self) -> list[Translated]:
         """What the rules on definitions say of the steps that this program makes."""
-        from .translation import Translation
+        from .translation import translated_findings
 
-        return Translation(self.model).findings()
+        return translated_findings(self.model, self.document.findings_cache)
 
     # -- text --------------------------------------------------------------------------------------
 

@@ -23,17 +23,8 @@ from .variables import described
 
 
 def _step_named(context: Context, name: str) -> Step | None:
-    found = [step for step in context.model.steps if step.name.text == name]
+    found = context.steps_by_name.get(name, ())
     return found[0] if len(found) == 1 else None
-
-
-def _all_steps_known(context: Context) -> bool:
-    """Every step that a JsonGet of the document can mean is seen, with its name."""
-    if not context.model.sees_all or not context.pipelines:
-        return False
-    if any(not pipeline.complete for pipeline in context.pipelines):
-        return False
-    return all(step.name.text is not None for step in context.model.steps)
 
 
 @rule(
@@ -80,10 +71,8 @@ def _wrong_step(context: Context, made: SdkObject) -> Report | None:
     if isinstance(named.value, Variable):
         return Report(f"step_name is a string, not {described(named.value)}.", named.span)
     name = text_of(named.value)
-    if name is not None and _all_steps_known(context) and _step_named(context, name) is None:
-        names = [step.name.text for step in context.model.steps if step.name.text]
-        if name in names:
-            return None
+    if name is not None and context.all_steps_known and name not in context.steps_by_name:
+        names = list(context.steps_by_name)
         close = suggest(name, names)
         literal = context.literal(named.value)
         fixes = context.rename(literal, close[0]) if close and literal else ()

@@ -229,7 +229,7 @@ def _is_absent(call: Call, name: str) -> bool:
 )
 def old_gpu(context: Context) -> Iterator[Report]:
     """Images of PyTorch from 1.13 on do not run on P2 instances."""
-    for call in context.model.calls:
+    for call in context.calls_taking("framework_version", "version"):
         name = call.target.name
         version_name = "version" if name == "retrieve" else "framework_version"
         is_torch = name.startswith("PyTorch") or text_of(call.value("framework")) == "pytorch"
@@ -256,7 +256,7 @@ _ECR = re.compile(r"\d{12}\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com")
 def image_region(context: Context) -> Iterator[Report]:
     """Jobs pull their image from the region that its URI names; one pipeline rarely means two."""
     found: list[tuple[str, Argument]] = []
-    for call in context.model.calls:
+    for call in context.calls_taking("image_uri"):
         argument = call.argument("image_uri")
         text = text_of(argument.value) if argument is not None else None
         match = _ECR.match(text) if text is not None else None

@@ -238,13 +238,14 @@ def compile_time_value(context: Context) -> Iterator[Report]:
     `image_uris.retrieve` while the program runs. A parameter among the latter is replaced by its default,
     which is not what a later value
     needs: a CPU image for a GPU instance, for example."""
-    for call in context.model.calls:
-        for name in _SOURCE_ARGUMENTS:
+    for name in _SOURCE_ARGUMENTS:
+        for call in context.calls_taking(name):
             yield from _refused(call, name)
+    for call in context.calls_taking("entry_point"):
         if call.receiver is None and not call.target.name.endswith("Step"):
             yield from _entry_point(call)
-        if call.target.name == "retrieve" or "framework_version" in call.target.by_name:
-            yield from _image_arguments(call)
+    for call in (*context.calls("retrieve"), *context.calls_taking("framework_version")):
+        yield from _image_arguments(call)
 
 
 def _refused(call: Call, name: str) -> Iterator[Report]:

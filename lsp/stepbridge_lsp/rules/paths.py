@@ -44,7 +44,7 @@ def local_paths(call: Call) -> Iterator[LocalPath]:
     """The local files that a call names, as far as they are known."""
     if call.receiver is not None and call.target.name.rpartition(".")[2] not in ("run", "register", "create"):
         return
-    if _given(call.value("git_config")) or not _takes_files(call):
+    if _given(call.value("git_config")):
         return
     source = call.argument("source_dir")
     folder = _text(source.value) if source is not None and not is_none(source.value) else None
@@ -64,10 +64,11 @@ def local_paths(call: Call) -> Iterator[LocalPath]:
                 yield LocalPath(text, element.span, element.value, "dependencies")
 
 
-def _takes_files(call: Call) -> bool:
-    if call.target.name in ("ParameterString", "step", "LambdaOutput"):
-        return False
-    return any(name in call.target.by_name for name in (*_SCRIPTS, *_FOLDERS))
+def local_paths_of(context: Context) -> Iterator[LocalPath]:
+    """The local files that calls of a document name."""
+    for call in context.calls_taking(*_SCRIPTS, *_FOLDERS):
+        if context.own(call.span):
+            yield from local_paths(call)
 
 
 def _given(value: Value | None) -> bool:
@@ -109,17 +110,14 @@ def missing_file(context: Context) -> Iterator[Report]:
     if context.document.folder is None:
         return
     written = _written_files(context)
-    for call in context.model.calls:
-        if not context.own(call.span):
+    for path in context.local_paths:
+        if _remote(path.text) or "{" in path.text or not context.own(path.span):
             continue
-        for path in local_paths(call):
-            if _remote(path.text) or "{" in path.text or not context.own(path.span):
-                continue
-            if posixpath.basename(path.text.rstrip("/")) in written or resolve(context, path) is not None:
-                continue
-            if path.within is not None and (_folder_missing(context, path) or _doubled(path)):
-                continue  # reported for the folder, or as P107
-            yield _missing(context, path)
+        if posixpath.basename(path.text.rstrip("/")) in written or resolve(context, path) is not None:
+            continue
+        if path.within is not None and (_folder_missing(context, path) or _doubled(path)):
+            continue  # reported for the folder, or as P107
+        yield _missing(context, path)
 
 
 def _folder_missing(context: Context, path: LocalPath) -> bool:
@@ -192,16 +190,13 @@ def _written_files(context: Context) -> set[str]:
 )
 def entry_point(context: Context) -> Iterator[Report]:
     """With `source_dir`, the entry point counts from that folder."""
-    for call in context.model.calls:
-        if not context.own(call.span):
+    for path in context.local_paths:
+        rest = _doubled(path)
+        if not rest or resolve(context, path) is not None:
             continue
-        for path in local_paths(call):
-            rest = _doubled(path)
-            if not rest or resolve(context, path) is not None:
-                continue
-            literal = context.literal(path.value)
-            fixes = context.rename(literal, rest, safe=True) if literal is not None else ()
-            yield Report(f'{path.name} counts from source_dir: write "{rest}".', path.span, fixes)
+        literal = context.literal(path.value)
+        fixes = context.rename(literal, rest, safe=True) if literal is not None else ()
+        yield Report(f'{path.name} counts from source_dir: write "{rest}".', path.span, fixes)
 
 
 def _doubled(path: LocalPath) -> str:

@@ -251,25 +251,23 @@ def without_session(context: Context) -> Iterator[Report]:
 # -- dependencies ----------------------------------------------------------------------------------
 
 
-def _names_in(pipeline: Pipeline) -> set[str]:
+def _names_in(pipeline: Pipeline) -> set[str] | None:
+    """The names of all steps; None where some are not known."""
     names: set[str] = set()
     for step in pipeline.walk():
         names.update(step.service_names)
-        if step.name.text is not None:
-            names.add(step.name.text)
+        if step.name.text is None:
+            return None
+        names.add(step.name.text)
     return names
-
-
-def _all_named(pipeline: Pipeline) -> bool:
-    return all(step.name.text is not None for step in pipeline.walk())
 
 
 def _named_dependencies(context: Context) -> Iterator[tuple[Pipeline, Step, str, Span, set[str]]]:
     """Dependencies by a name that no step of the pipeline has."""
     for pipeline in context.pipelines:
-        if not pipeline.complete or not context.model.sees_all or not _all_named(pipeline):
+        names = _names_in(pipeline) if pipeline.complete and context.model.sees_all else None
+        if names is None:
             continue
-        names = _names_in(pipeline)
         for step in pipeline.walk():
             for dependency in step.dependencies:
                 if dependency.name is not None and dependency.name not in names:
@@ -318,7 +316,7 @@ def _cycles(pipeline: Pipeline) -> Iterator[Report]:
             edges.setdefault(id(inner), []).append((step, inner.name.span))
         edges.setdefault(id(step), []).extend(targets)
     reported: set[frozenset[int]] = set()
-    for step in pipeline.walk():
+    for step in _entangled(pipeline, edges):
         circle = _circle(step, edges)
         key = frozenset(id(member) for member, _ in circle)
         if not circle or key in reported:
@@ -329,6 +327,17 @@ def _cycles(pipeline: Pipeline) -> Iterator[Report]:
         else:
             path = " → ".join(f'"{member.name.shown}"' for member, _ in [*circle, circle[0]])
             yield Report(f"These steps wait for each other: {path}.", circle[0][1])
+
+
+def _entangled(pipeline: Pipeline, edges: dict[int, list[tuple[Step, Span]]]) -> list[Step]:
+    """The steps that remain when those which wait for none of the others are taken away, again and again."""
+    left = list(pipeline.walk())
+    while True:
+        waiting = {id(step) for step in left}
+        kept = [step for step in left if any(id(target) in waiting for target, _ in edges.get(id(step), ()))]
+        if len(kept) == len(left):
+            return kept
+        left = kept
 
 
 def _circle(start: Step, edges: dict[int, list[tuple[Step, Span]]]) -> list[tuple[Step, Span]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from stepbridge_lsp.documents.foreign import VOLATILE
 from stepbridge_lsp.model import Step, items_of
 from stepbridge_lsp.values import (
     Argument,
@@ -115,6 +116,8 @@ def cache_expiry(context: Context) -> Iterator[Report]:
 )
 def useless_cache(context: Context) -> Iterator[Report]:
     """The step is cached by its arguments, and one of them is different at every run of the program."""
+    if not any(call.name in VOLATILE for call in context.model.foreign_calls):
+        return
     for step in context.model.steps:
         if step.cache is None or not _enabled(step.cache) or step.object is None:
             continue

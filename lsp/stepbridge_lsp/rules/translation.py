@@ -24,12 +24,14 @@ from stepbridge_lsp.values import (
     Const,
     DictValue,
     EnumMember,
+    JsonText,
     ListValue,
     ParameterVariable,
     PropertyVariable,
     SdkObject,
     Value,
     is_none,
+    text_of,
 )
 
 from .properties import kind_of
@@ -80,38 +82,96 @@ class Translated:
     value: Value | None
 
 
+Cache = dict[str, list[DefinitionFinding]]
+_CACHED = 3_000
+_STEP: Pointer = ("Steps", 1)
+
+
+def translated_findings(model: Model, cache: Cache) -> list[Translated]:
+    """What the rules on definitions say of a program's steps and parameters.
+
+    Each step is checked by itself, beside stubs of what it refers to, and remembered in `cache` by what it
+    translates to: after an edit only the steps that it changed are checked again.
+    """
+    if len(cache) > _CACHED:
+        cache.clear()
+    names = Counter(step.name.text for step in model.steps)
+    unique = frozenset(name for name, count in names.items() if name is not None and count == 1)
+    by_name = {parameter.name.text: parameter for parameter in model.parameters}
+    found = _of_parameters(model, unique, cache)
+    for step in model.steps:
+        part = Translation(model, unique)
+        translated = part.step(step, _STEP)
+        if translated is None:
+            continue
+        parameters: list[JSON] = [UNKNOWN]
+        for name in sorted(part.parameters_used):
+            parameter = by_name.get(name)
+            parameters.append(
+                {"Name": name, "Type": (parameter and parameter.type) or UNKNOWN, UNKNOWN: UNKNOWN}
+            )
+        stubs = [{"Name": name, "Type": kind, UNKNOWN: UNKNOWN} for name, kind in sorted(part.steps_used)]
+        found += part.findings(parameters, [UNKNOWN, translated, *stubs], cache)
+    return found
+
+
+_BOTO_CALLS = (".create_pipeline", ".update_pipeline")
+
+
+def plain_findings(model: Model, codes: frozenset[str]) -> list[Translated]:
+    """What the rules say of definitions that a program writes out as dictionaries for boto3."""
+    found: list[Translated] = []
+    for call in model.foreign_calls:
+        argument = call.argument("PipelineDefinition")
+        if argument is None or not call.name.startswith("boto3.") or not call.name.endswith(_BOTO_CALLS):
+            continue
+        if not isinstance(argument.value, JsonText) or not isinstance(argument.value.content, DictValue):
+            continue
+        part = Translation(model, frozenset())
+        document = part.value(argument.value.content, argument.span, ())
+        placed = (part._placed(finding) for finding in check_document(document, codes))
+        found += [entry for entry in placed if entry is not None]
+    return found
+
+
+def _of_parameters(model: Model, unique: frozenset[str], cache: Cache) -> list[Translated]:
+    part = Translation(model, unique)
+    parameters: list[JSON] = [UNKNOWN]
+    for parameter in model.parameters:
+        parameters.append(part.parameter(parameter, ("Parameters", len(parameters))))
+    return part.findings(parameters, [UNKNOWN], cache)
+
+
 @dataclass
 class Translation:
-    """The definition made of a program's steps, and where its values come from."""
+    """A part of the definition made of a program, and where its values come from.
+
+    `unique` are the names that only one step has; `parameters_used` and `steps_used` (with their types) what
+    the part refers to.
+    """
 
     model: Model
+    unique: frozenset[str]
     places: dict[Pointer, tuple[Span, Value | None]] = field(default_factory=dict)
+    parameters_used: set[str] = field(default_factory=set)
+    steps_used: set[tuple[str, str]] = field(default_factory=set)
 
-    def findings(self) -> list[Translated]:
-        """What the rules on definitions say, in their order."""
-        found: list[Translated] = []
-        for finding in check_document(self.document(), ON_PROGRAMS):
-            pointer = finding.pointer
-            while pointer and pointer not in self.places:
-                pointer = pointer[:-1]
-            if pointer in self.places:
-                span, value = self.places[pointer]
-                exact = value if pointer == finding.pointer else None
-                found.append(Translated(finding, span, exact))
-        return found
+    def findings(self, parameters: list[JSON], steps: list[JSON], cache: Cache) -> list[Translated]:
+        document = {"Version": "2020-12-01", "Parameters": parameters, "Steps": steps, UNKNOWN: UNKNOWN}
+        key = repr(document)
+        known = cache.get(key)
+        if known is None:
+            known = cache[key] = check_document(document, ON_PROGRAMS)
+        return [found for finding in known if (found := self._placed(finding)) is not None]
 
-    def document(self) -> JSON:
-        names = Counter(step.name.text for step in self.model.steps)
-        self.unique = {name for name, count in names.items() if name is not None and count == 1}
-        parameters: list[JSON] = [UNKNOWN]
-        for parameter in self.model.parameters:
-            parameters.append(self.parameter(parameter, ("Parameters", len(parameters))))
-        steps: list[JSON] = [UNKNOWN]
-        for step in self.model.steps:
-            translated = self.step(step, ("Steps", len(steps)))
-            if translated is not None:
-                steps.append(translated)
-        return {"Version": "2020-12-01", "Parameters": parameters, "Steps": steps, UNKNOWN: UNKNOWN}
+    def _placed(self, finding: DefinitionFinding) -> Translated | None:
+        pointer = finding.pointer
+        while pointer and pointer not in self.places:
+            pointer = pointer[:-1]
+        if pointer not in self.places:
+            return None
+        span, value = self.places[pointer]
+        return Translated(finding, span, value if pointer == finding.pointer else None)
 
     # -- values ------------------------------------------------------------------------------------
 
@@ -130,9 +190,11 @@ class Translation:
             case EnumMember():
                 return value.value if isinstance(value.value, str) else UNKNOWN
             case ParameterVariable(object=made):
-                name = made.call.value("name")
-                known = isinstance(name, Const) and isinstance(name.value, str)
-                return {"Get": f"Parameters.{name.value}"} if known else UNKNOWN  # type: ignore[union-attr]
+                name = text_of(made.call.value("name"))
+                if name is None:
+                    return UNKNOWN
+                self.parameters_used.add(name)
+                return {"Get": f"Parameters.{name}"}
             case PropertyVariable():
                 return self.reference(value)
             case ListValue(items=items):
@@ -144,10 +206,11 @@ class Translation:
 
     def reference(self, value: PropertyVariable) -> JSON:
         step = self.model.step_of(value.step)
-        if step is None or step.name.text not in self.unique or kind_of(step) != step.type:
+        if step is None or step.name.text is None or step.name.text not in self.unique:
             return UNKNOWN
-        if step.type in ("Lambda", "Callback"):
+        if step.type is None or kind_of(step) != step.type or step.type in ("Lambda", "Callback"):
             return UNKNOWN
+        self.steps_used.add((step.name.text, step.type))
         return {"Get": f"Steps.{step.name.text}.{value.dotted()}"}
 
     def mapping(self, value: DictValue, pointer: Pointer) -> JSON:
