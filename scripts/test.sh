@@ -1,13 +1,22 @@
 #!/usr/bin/env bash
 # All tests. Brings up what they need: a container engine, test images, a headless VS Code.
-# STEPBRIDGE_TEST_ARGS: more arguments for pytest.
+# Tests run two at a time with containers, editors and debuggers on the same processors; what fails then gets
+# one more try alone, and both results are printed.
+# STEPBRIDGE_TEST_ARGS: more arguments for pytest. STEPBRIDGE_TEST_WORKERS: how many at a time.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/ensure_docker.sh
 scripts/build_test_images.sh
 export PYTHONDONTWRITEBYTECODE=1
-# shellcheck disable=SC2086
-.venv/bin/python -m pytest --numprocesses "${STEPBRIDGE_TEST_WORKERS:-auto}" --dist loadgroup ${STEPBRIDGE_TEST_ARGS:-}
-if [ -x scripts/test_vscode.sh ]; then
+pytest() {
+    # shellcheck disable=SC2086
+    .venv/bin/python -m pytest "$@" ${STEPBRIDGE_TEST_ARGS:-}
+}
+pytest --numprocesses "${STEPBRIDGE_TEST_WORKERS:-auto}" --dist loadgroup --durations=15 || {
+    echo "again, one at a time: the tests that failed" >&2
+    pytest --last-failed --last-failed-no-failures none
+}
+scripts/test_vscode.sh || {
+    echo "again: VS Code" >&2
     scripts/test_vscode.sh
-fi
+}
