@@ -17,7 +17,7 @@ error here. Rules marked *off* run only when selected.
 
 ```toml
 # stepbridge.toml
-select = ["J137"]                           # besides the default ones
+select = ["P0", "J137"]                     # only these codes or prefixes; default: all but those marked off
 ignore = ["P041"]
 severity = { P093 = "hint" }
 per-file-ignores = { "tests/*" = ["P165"] }

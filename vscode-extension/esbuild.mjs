@@ -1,4 +1,5 @@
-// Bundles the extension (Node) and the page of the graph (browser), and brings the sample project along.
+// Bundles the extension (Node) and the page of the graph (browser), and brings the sample project and the pictures of
+// the walkthrough along.
 
 import { context, build } from "esbuild";
 import { cp, rm } from "node:fs/promises";
@@ -19,6 +20,7 @@ const bundles = [
 
 await rm("out", { recursive: true, force: true });
 await cp("../examples/wine", "out/sample", { recursive: true, filter: (path) => !/\.stepbridge|__pycache__/.test(path) });
+await cp("../docs/images", "out/pictures", { recursive: true });
 if (process.argv.includes("--watch")) {
   for (const options of bundles) await (await context({ ...options, logLevel: "info" })).watch();
 } else {

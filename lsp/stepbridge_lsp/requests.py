@@ -5,16 +5,13 @@ Requests that look at the whole workspace wait between its documents; all others
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types as t
 from pygls.exceptions import JsonRpcException
 
 from .documents import AnyDocument, DefinitionDocument, PythonDocument
-from .documents.python import key_of
 from .features import completion, hints, hover, lenses, links, navigation, outline, tokens
 from .features import pipelines as pipeline_views
 from .features.actions import Action, extract_parameter, fix_all, quick_fixes
@@ -22,71 +19,13 @@ from .features.definitions import complete_definition, hover_definition
 from .features.rename import RenameError, rename, rename_range
 from .features.signature import signature
 from .positions import Span
-from .session import View, fingerprint, relevant, views
+from .session import View, relevant, views
 from .wire import plain, text_of
 
 if TYPE_CHECKING:
-    from .server import Server
+    from .connection import Server
 
 _REQUEST_FAILED = -32803
-
-
-# -- diagnostics on demand -------------------------------------------------------------------------
-
-
-def pull(server: Server, params: t.DocumentDiagnosticParams) -> Any:
-    uri = params.text_document.uri
-    document = server.session.document(uri)
-    findings = server.session.findings(uri)
-    server.tell_problems()
-    items = server.wire.diagnostics(document, findings).get(uri, []) if document is not None else []
-    state = fingerprint((), items)
-    if params.previous_result_id == state:
-        return t.RelatedUnchangedDocumentDiagnosticReport(state)
-    return t.RelatedFullDocumentDiagnosticReport(items, result_id=state)
-
-
-async def pull_workspace(server: Server, params: t.WorkspaceDiagnosticParams) -> t.WorkspaceDiagnosticReport:
-    """Diagnostics of all files of the workspace; those of open documents carry their version."""
-    known = {previous.uri: previous.value for previous in params.previous_result_ids}
-    files = await server.workspace_files()
-    listed = set(files)
-    opened = (Path(key_of(uri)) for uri in server.session.open if key_of(uri).startswith("/"))
-    files += [path for path in opened if path not in listed]
-    token = params.work_done_token
-    if token is not None:
-        begin = t.WorkDoneProgressBegin("Checking pipelines", cancellable=True, percentage=0)
-        server.work_done_progress.begin(token, begin)
-    reports: list[Any] = []
-    try:
-        for number, path in enumerate(files):
-            if path.suffix != ".ipynb":
-                reports += _report(server, path, known)
-            if token is not None and number % 20 == 19:
-                percentage = 100 * (number + 1) // len(files)
-                server.work_done_progress.report(token, t.WorkDoneProgressReport(percentage=percentage))
-            await asyncio.sleep(0)
-    finally:
-        if token is not None:
-            server.work_done_progress.end(token, t.WorkDoneProgressEnd())
-    return t.WorkspaceDiagnosticReport(reports)
-
-
-def _report(server: Server, path: Path, known: dict[str, str]) -> Iterator[Any]:
-    """The report on a file; none for a file that holds nothing of ours and never did."""
-    opened = next((o for o in server.session.open.values() if key_of(o.uri) == str(path)), None)
-    uri = opened.uri if opened is not None else path.as_uri()
-    document = server.session.document(uri)
-    findings = server.session.findings(uri) if document is not None and relevant(document) else []
-    if not findings and uri not in known:
-        return
-    items = server.wire.diagnostics(document, findings).get(uri, []) if document is not None else []
-    state = fingerprint((), items)
-    version = opened.version if opened is not None else None
-    if known.get(uri) == state:
-        yield t.WorkspaceUnchangedDocumentDiagnosticReport(uri, state, version)
-    else:
-        yield t.WorkspaceFullDocumentDiagnosticReport(uri, items, version, result_id=state)
 
 
 # -- requests on a place ---------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stepbridge.errors import ConfigurationError
 
@@ -28,9 +28,11 @@ from .documents.cloudformation import Embedded
 from .documents.lowering import Reader
 from .documents.notebook import Cell
 from .documents.python import encode, key_of
-from .features.history import LastRun, history_of, last_run, stamp_of
 from .positions import LineIndex, Position, Span
 from .rules import SEVERITIES, Finding, Selection, diagnose, load_selection
+
+if TYPE_CHECKING:
+    from .features.history import LastRun
 
 _CLOSED = 64  # documents of files that are not open, kept for the next question
 _LARGEST = 2_000_000
@@ -402,6 +404,8 @@ class Session:
 
     def last_run(self, document: AnyDocument, pipeline: str) -> LastRun | None:
         """The last run of a document's pipeline, read again only when the history has changed."""
+        from .features.history import history_of, last_run, stamp_of  # loads sqlite3
+
         history = history_of(Path(document.key)) if document.key.startswith("/") else None
         if history is None:
             return None

@@ -13,11 +13,11 @@ from lsprotocol import types as t
 
 from .documents.python import encode, key_of
 from .positions import LineIndex, Position
-from .session import OpenNotebook
+from .session import Opened, OpenNotebook, Plain
 from .wire import plain
 
 if TYPE_CHECKING:
-    from .server import Server
+    from .connection import Server
 
 _SETTINGS_FILES = frozenset({"stepbridge.toml", "pyproject.toml"})
 
@@ -29,10 +29,13 @@ def _changes(
     for change in changes:
         if isinstance(change, t.TextDocumentContentChangeWholeDocument):
             yield None, change.text
+            continue
+        start, end = change.range.start, change.range.end
+        if server.wire.encoding == "utf-16":  # as our documents count
+            yield (Position(start.line, start.character), Position(end.line, end.character)), change.text
         else:
             lines = lines_of()
-            start = server.wire.position_in(lines, change.range.start)
-            yield (start, server.wire.position_in(lines, change.range.end)), change.text
+            yield (server.wire.position_in(lines, start), server.wire.position_in(lines, end)), change.text
 
 
 def did_open(server: Server, params: t.DidOpenTextDocumentParams) -> None:
@@ -46,9 +49,14 @@ def did_change(server: Server, params: t.DidChangeTextDocumentParams) -> None:
     opened = server.session.open.get(uri)
     if opened is None:
         return
-    changes = _changes(server, lambda: LineIndex.of(opened.text.source), params.content_changes)
+    changes = _changes(server, lambda: _lines(opened), params.content_changes)
     server.session.did_change(uri, params.text_document.version, changes)
     server.changed(uri)
+
+
+def _lines(opened: Opened) -> LineIndex:
+    text = opened.text
+    return LineIndex.of(text.source) if isinstance(text, Plain) else text.lines
 
 
 def did_close(server: Server, params: t.DidCloseTextDocumentParams) -> None:

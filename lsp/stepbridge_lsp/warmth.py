@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from importlib import import_module
 from typing import Any
 
 from lsprotocol import types as t
 
 from .documents import DefinitionDocument, PythonDocument, Workspace
-from .features import completion, hover
 from .rules import diagnose
 
 _PROGRAM = b"""\
@@ -23,6 +23,14 @@ p = ParameterString(name="A", default_value="b")
 Pipeline(name="p", parameters=[p], steps=[], )
 """
 _DEFINITION = b'{"Version": "2020-12-01", "Parameters": [{"Name": "a", "Type": "String"}], "Steps": []}'
+# what answers requests, in small pieces
+_MODULES = (
+    *(f"features.{name}" for name in ("words", "cursor", "places", "target", "scripts", "choices", "shapes")),
+    *(f"features.{name}" for name in ("hover", "completion", "signature", "schema", "json_cursor")),
+    *(f"features.{name}" for name in ("definitions", "actions", "navigation", "rename", "outline")),
+    *(f"features.{name}" for name in ("history", "pipelines", "lenses", "hints", "links")),
+    "requests",
+)
 _ZERO = {"line": 0, "character": 0}
 _RANGE = {"start": _ZERO, "end": _ZERO}
 _DOCUMENT = {"uri": "file:///a", "version": 1}
@@ -57,13 +65,27 @@ _MESSAGES: tuple[tuple[str, Any, dict[str, Any]], ...] = (
 def slices(converter: Any) -> Iterator[Callable[[], object]]:
     """The things to do, in the order in which a client will need them."""
     yield lambda: diagnose(_program())
+    for name in _MODULES:
+        yield partial(import_module, f"stepbridge_lsp.{name}")
     yield lambda: diagnose(DefinitionDocument("untitled:a.json", _DEFINITION))
     for message in _MESSAGES:
         yield partial(_receive, converter, *message)
     for value in _answers():
         yield partial(converter.unstructure, value)
-    yield lambda: hover.hover(_program(), _PROGRAM.index(b"A"))
-    yield lambda: completion.complete(_program(), len(_PROGRAM) - 3)
+    yield _hover
+    yield _complete
+
+
+def _hover() -> object:
+    from .features.hover import hover
+
+    return hover(_program(), _PROGRAM.index(b"A"))
+
+
+def _complete() -> object:
+    from .features.completion import complete
+
+    return complete(_program(), len(_PROGRAM) - 3)
 
 
 def _program() -> PythonDocument:

@@ -8,22 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types as t
 
 from .documents import AnyDocument
-from .features.actions import Action
-from .features.completion import Completion
-from .features.hover import Hover
-from .features.lenses import Lens
-from .features.outline import Entry
-from .features.pipelines import ParameterView, PipelineView, StepView
-from .features.signature import Signature
-from .features.tokens import MODIFIERS, TYPES, Token
+from .features.tokens import MODIFIERS, TYPES
 from .positions import LineIndex, Position, Span
 from .rules import Finding, TextEdit
 from .session import Session, View
+
+if TYPE_CHECKING:
+    from .features.actions import Action
+    from .features.completion import Completion
+    from .features.hover import Hover
+    from .features.lenses import Lens
+    from .features.outline import Entry
+    from .features.pipelines import ParameterView, PipelineView, StepView
+    from .features.signature import Signature
+    from .features.tokens import Token
 
 SOURCE = "StepBridge"
 _SEVERITIES = {

@@ -13,7 +13,7 @@ from lsprotocol import types as t
 from pytest_lsp import ClientServerConfig
 
 from tests.lsp.editor import COMMAND, Client, Editor, apply, codes, make_client
-from tests.lsp.features.programs import IMPORTS, PIPELINE, STEPS, TRAIN_SCRIPT
+from tests.lsp.features.programs import IMPORTS, PIPELINE, PREPARE_SCRIPT, STEPS, TRAIN_SCRIPT
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PROGRAM = IMPORTS + STEPS + PIPELINE
@@ -23,7 +23,7 @@ PROGRAM = IMPORTS + STEPS + PIPELINE
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("workspace")
     (folder / "train.py").write_text(TRAIN_SCRIPT)
-    (folder / "prepare.py").write_text("print(1)\n")
+    (folder / "prepare.py").write_text(PREPARE_SCRIPT)
     return folder
 
 

@@ -16,7 +16,7 @@ from pygls.exceptions import JsonRpcException
 from pytest_lsp import ClientServerConfig
 
 from tests.lsp.editor import COMMAND, Client, Editor, codes, make_client
-from tests.lsp.features.programs import IMPORTS, PIPELINE, STEPS, TRAIN_SCRIPT
+from tests.lsp.features.programs import IMPORTS, PIPELINE, PREPARE_SCRIPT, STEPS, TRAIN_SCRIPT
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PROGRAM = IMPORTS + STEPS + PIPELINE
@@ -27,7 +27,7 @@ UNLISTED = PROGRAM.replace("[stage, rounds]", "[stage]")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("workspace")
     (folder / "train.py").write_text(TRAIN_SCRIPT)
-    (folder / "prepare.py").write_text("print(1)\n")
+    (folder / "prepare.py").write_text(PREPARE_SCRIPT)
     (folder / "saved.py").write_text(UNLISTED.replace('"demo"', '"saved"'))
     (folder / "fine.py").write_text(PROGRAM.replace('"demo"', '"fine"'))
     (folder / "package.json").write_text('{"name": "x"}')

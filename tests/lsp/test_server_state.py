@@ -26,7 +26,7 @@ from stepbridge_lsp.session import Session, fingerprint
 from stepbridge_lsp.wire import Wire
 
 from tests.lsp.editor import COMMAND, Client, Editor, make_client
-from tests.lsp.features.programs import IMPORTS, PIPELINE, STEPS
+from tests.lsp.features.programs import IMPORTS, PIPELINE, PREPARE_SCRIPT, STEPS, TRAIN_SCRIPT
 from tests.lsp.features.test_definitions import WHOLE as DEFINITION
 
 PROGRAM = IMPORTS + STEPS + PIPELINE
@@ -200,8 +200,8 @@ async def client(lsp_client: Client) -> AsyncIterator[None]:
 async def test_the_process_survives_a_person_who_types_and_deletes(client: Client, tmp_path: Path) -> None:
     """Every prefix of a line, in three places, with requests in between: answers come, and none is an
     error."""
-    for name in ("prepare.py", "train.py"):
-        (tmp_path / name).write_text("print(1)\n")
+    (tmp_path / "prepare.py").write_text(PREPARE_SCRIPT)
+    (tmp_path / "train.py").write_text(TRAIN_SCRIPT)
     editor = Editor(client, tmp_path / "pipeline.py")
     await editor.open(PROGRAM)
     line = 'TrainingStep(name="é😀", step_args=estimator.fit(inputs={"a": prepare.properties.'

@@ -92,7 +92,8 @@ export class Commands {
   async #rerun(target: Target): Promise<void> {
     const run = target.run === undefined ? undefined : await this.#parts.runs.open(target.run);
     const located = await this.#located(target);
-    if (located) await this.#launchPipeline(located, { noDebug: true, parameters: (run?.parameters ?? {}) as ParameterValues });
+    const engine = target.engine === undefined ? {} : { engine: target.engine };
+    if (located) await this.#launchPipeline(located, { noDebug: true, parameters: (run?.parameters ?? {}) as ParameterValues, ...engine });
   }
 
   async #attach(target: Target): Promise<boolean> {

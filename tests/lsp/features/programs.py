@@ -84,12 +84,20 @@ pipeline = Pipeline(
 )
 """
 
+PREPARE_SCRIPT = """\
+from pathlib import Path
+
+Path("/opt/ml/processing/evaluation/evaluation.json").write_text("{}")
+print("/opt/ml/processing/train")
+"""
+
 TRAIN_SCRIPT = """\
 import argparse
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--rounds", type=int, default=10, help="How many.")
-parser.add_argument("--max-depth", type=int)
+parser.add_argument("--max-depth", type=int, default=6)
+print(parser.parse_args())
 """
 
 
@@ -98,7 +106,7 @@ def program(text: str, folder: Path | None = None) -> PythonDocument:
     if folder is None:
         return PythonDocument("untitled:pipeline.py", text.encode(), Workspace())
     (folder / "train.py").write_text(TRAIN_SCRIPT)
-    (folder / "prepare.py").write_text("print(1)\n")
+    (folder / "prepare.py").write_text(PREPARE_SCRIPT)
     path = folder / "pipeline.py"
     path.write_text(text.replace("|", ""))
     return PythonDocument(f"file://{path}", text.encode(), Workspace((folder,)))

@@ -97,7 +97,7 @@ def test_values_of_a_parameter() -> None:
 
 def test_hyperparameters_that_the_script_reads(tmp_path: Path) -> None:
     found = items('SKLearn(entry_point="train.py", hyperparameters={"|"})', tmp_path)
-    assert [(item.label, item.detail) for item in found] == [("rounds", "int = 10"), ("max-depth", "int")]
+    assert [(item.label, item.detail) for item in found] == [("rounds", "int = 10"), ("max-depth", "int = 6")]
     assert found[0].documentation == "How many."
     given = labels('SKLearn(entry_point="train.py", hyperparameters={"rounds": 1, "|"})', tmp_path)
     assert given == ["max-depth"]

@@ -1,5 +1,10 @@
 // Messages of the tool as one line for a notification. Pure.
 
+/** The step could not start because no container engine answers (bridge/stepbridge/engines/docker.py). */
+export function lacksEngine(failure: string): boolean {
+  return failure.includes("No container engine answers");
+}
+
 /** "Problem\n  Hint" becomes "Problem. Hint"; a sentence that has its end keeps it. */
 export function sentence(message: string): string {
   const lines = message.split("\n").map((line) => line.trim()).filter(Boolean);

@@ -4,6 +4,7 @@ import * as vscode from "vscode";
 import type { Log } from "../common/log.ts";
 import type { RunEvent } from "../model/events.ts";
 import { reason, type Run } from "../model/run.ts";
+import { lacksEngine } from "../model/text.ts";
 
 /** Shows a notification for events that need one. `after` is the run with the event folded in. */
 export function notify(event: RunEvent, after: Run | undefined): void {
@@ -25,9 +26,15 @@ export function notify(event: RunEvent, after: Run | undefined): void {
 
 async function failed(run: Run | undefined, id: string, step: string, failure: string): Promise<void> {
   const target = { run: id, step, ...(run ? { pipeline: run.pipeline } : {}), ...(run?.program ? { uri: vscode.Uri.file(run.program).toString() } : {}) };
-  const choice = await vscode.window.showErrorMessage(`Step ${step} failed: ${reason(failure)}`, "Debug at Crash", "Show Log");
-  if (choice === "Debug at Crash") await vscode.commands.executeCommand("stepbridge.debugAtCrash", target);
-  if (choice === "Show Log") await vscode.commands.executeCommand("stepbridge.showLog", target);
+  const offers: Record<string, readonly [command: string, more?: object]> = lacksEngine(failure)
+    ? {
+        ...(process.platform === "linux" ? { "Use Local Processes This Time": ["rerun", { engine: "process" }] as const } : {}),
+        "Try Again": ["rerun"],
+      }
+    : { "Debug at Crash": ["debugAtCrash"], "Show Log": ["showLog"] };
+  const choice = await vscode.window.showErrorMessage(`Step ${step} failed: ${reason(failure)}`, ...Object.keys(offers));
+  const offer = choice && offers[choice];
+  if (offer) await vscode.commands.executeCommand(`stepbridge.${offer[0]}`, { ...target, ...offer[1] });
 }
 
 /** The steps' output goes to their channels, and what the tool notes to the log. */

@@ -7,14 +7,15 @@ import { ended } from "../model/events.ts";
 import type { Run, StepRun } from "../model/run.ts";
 import type { Runs } from "../runs/store.ts";
 import { kindIcon, statusIcon, stepWords } from "./look.ts";
-import { TargetItem } from "./targets.ts";
+import type { Target, Targeted } from "./targets.ts";
 
-type Node =
+type Node = Targeted & (
   | { readonly kind: "pipeline"; readonly located: Located }
   | { readonly kind: "parameters"; readonly located: Located }
   | { readonly kind: "parameter"; readonly located: Located; readonly parameter: ParameterModel }
   | { readonly kind: "step"; readonly located: Located; readonly step: StepModel }
-  | { readonly kind: "port"; readonly located: Located; readonly step: StepModel; readonly name: string; readonly output: boolean };
+  | { readonly kind: "port"; readonly located: Located; readonly step: StepModel; readonly name: string; readonly output: boolean }
+);
 
 export class PipelinesView implements vscode.TreeDataProvider<Node>, vscode.Disposable {
   readonly #pipelines: Pipelines;
@@ -39,30 +40,40 @@ export class PipelinesView implements vscode.TreeDataProvider<Node>, vscode.Disp
   }
 
   async getChildren(node?: Node): Promise<Node[]> {
-    if (node === undefined) return (await this.#pipelines.all()).map((located) => ({ kind: "pipeline", located }));
+    if (node === undefined) {
+      return (await this.#pipelines.all()).map((located) => ({ kind: "pipeline", located, target: this.#target(located) }));
+    }
     const { located } = node;
     const { pipeline } = located;
+    const target = this.#target(located);
     switch (node.kind) {
       case "pipeline":
         return [
-          ...(pipeline.parameters.length > 0 ? [{ kind: "parameters", located } as const] : []),
-          ...pipeline.steps.map((step) => ({ kind: "step", located, step }) as const),
+          ...(pipeline.parameters.length > 0 ? [{ kind: "parameters", located, target } as const] : []),
+          ...pipeline.steps.map((step) => ({ kind: "step", located, step, target: { ...target, step: step.name } }) as const),
         ];
       case "parameters":
-        return pipeline.parameters.map((parameter) => ({ kind: "parameter", located, parameter }));
-      case "step":
+        return pipeline.parameters.map((parameter) => ({ kind: "parameter", located, parameter, target }));
+      case "step": {
+        const port = (name: string, output: boolean): Node =>
+          ({ kind: "port", located, step: node.step, name, output, target: { ...target, step: node.step.name, output: name } });
         return [
-          ...node.step.inputs.map((port) => ({ kind: "port", located, step: node.step, name: portName(port), output: false }) as const),
-          ...node.step.outputs.map((port) => ({ kind: "port", located, step: node.step, name: portName(port), output: true }) as const),
+          ...node.step.inputs.map((one) => port(portName(one), false)),
+          ...node.step.outputs.map((one) => port(portName(one), true)),
         ];
+      }
       default:
         return [];
     }
   }
 
+  #target({ uri, pipeline }: Located): Target {
+    const run = this.#runs.latest(pipeline.name);
+    return { uri: uri.toString(), pipeline: pipeline.name, ...(run ? { run: run.run } : {}) };
+  }
+
   getTreeItem(node: Node): vscode.TreeItem {
     const { located } = node;
-    const target = { uri: located.uri.toString(), pipeline: located.pipeline.name };
     const run = this.#runs.latest(located.pipeline.name);
     switch (node.kind) {
       case "pipeline":
@@ -77,12 +88,10 @@ export class PipelinesView implements vscode.TreeDataProvider<Node>, vscode.Disp
       case "parameter":
         return parameterItem(located, node.parameter);
       case "step":
-        return stepItem(located, node.step, run?.steps.find(({ name }) => name === node.step.name), run);
+        return stepItem(located, node.step, run?.steps.find(({ name }) => name === node.step.name));
       case "port": {
         const uri = node.output ? run?.steps.find(({ name }) => name === node.step.name)?.outputs[node.name] : undefined;
-        const item = new TargetItem(node.name, vscode.TreeItemCollapsibleState.None, {
-          ...target, step: node.step.name, output: node.name, ...(run ? { run: run.run } : {}),
-        });
+        const item = new vscode.TreeItem(node.name, vscode.TreeItemCollapsibleState.None);
         item.iconPath = new vscode.ThemeIcon(node.output ? "arrow-right" : "arrow-left");
         item.description = node.output ? "output" : "input";
         item.contextValue = uri ? "output.present" : node.output ? "output" : "input";
@@ -98,9 +107,7 @@ function idOf({ uri, pipeline }: Located): string {
 }
 
 function pipelineItem(located: Located, run: Run | undefined): vscode.TreeItem {
-  const item = new TargetItem(located.pipeline.name, vscode.TreeItemCollapsibleState.Expanded, {
-    uri: located.uri.toString(), pipeline: located.pipeline.name,
-  });
+  const item = new vscode.TreeItem(located.pipeline.name, vscode.TreeItemCollapsibleState.Expanded);
   item.id = idOf(located);
   item.iconPath = run && !ended(run.status) ? statusIcon(run.status) : new vscode.ThemeIcon("type-hierarchy-sub");
   item.description = vscode.workspace.asRelativePath(located.uri);
@@ -120,11 +127,9 @@ function parameterItem(located: Located, parameter: ParameterModel): vscode.Tree
   return item;
 }
 
-function stepItem(located: Located, step: StepModel, state: StepRun | undefined, run: Run | undefined): vscode.TreeItem {
+function stepItem(located: Located, step: StepModel, state: StepRun | undefined): vscode.TreeItem {
   const ports = step.inputs.length + step.outputs.length > 0;
-  const item = new TargetItem(step.name, ports ? vscode.TreeItemCollapsibleState.Collapsed : vscode.TreeItemCollapsibleState.None, {
-    uri: located.uri.toString(), pipeline: located.pipeline.name, step: step.name, ...(run ? { run: run.run } : {}),
-  });
+  const item = new vscode.TreeItem(step.name, ports ? vscode.TreeItemCollapsibleState.Collapsed : vscode.TreeItemCollapsibleState.None);
   item.id = `${idOf(located)}/${step.name}`;
   item.iconPath = state && state.status !== "Waiting" ? statusIcon(state.status) : kindIcon(step.kind);
   const branch = step.branch ? `, if ${step.branch[0]} is ${step.branch[1] ? "true" : "false"}` : "";

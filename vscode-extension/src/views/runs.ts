@@ -6,13 +6,14 @@ import { ago, duration } from "../model/duration.ts";
 import { reason, type Run, type StepRun } from "../model/run.ts";
 import type { ListedRun, Runs } from "../runs/store.ts";
 import { statusIcon, stepWords } from "./look.ts";
-import { TargetItem } from "./targets.ts";
+import type { Target, Targeted } from "./targets.ts";
 
 type Shown = Run | ListedRun;
-export type RunNode =
+export type RunNode = Targeted & (
   | { readonly kind: "run"; readonly run: Shown }
   | { readonly kind: "step"; readonly run: Run; readonly step: StepRun }
-  | { readonly kind: "output"; readonly run: Run; readonly step: StepRun; readonly name: string; readonly uri: string };
+  | { readonly kind: "output"; readonly run: Run; readonly step: StepRun; readonly name: string; readonly uri: string }
+);
 
 export class RunsView implements vscode.TreeDataProvider<RunNode>, vscode.Disposable {
   readonly #runs: Runs;
@@ -31,13 +32,15 @@ export class RunsView implements vscode.TreeDataProvider<RunNode>, vscode.Dispos
   }
 
   async getChildren(node?: RunNode): Promise<RunNode[]> {
-    if (node === undefined) return this.#all().map((run) => ({ kind: "run", run }));
+    if (node === undefined) return this.#all().map((run) => ({ kind: "run", run, target: targetOfRun(run) }));
     if (node.kind === "run") {
       const run = await this.#runs.open(node.run.run);
-      return run ? run.steps.map((step) => ({ kind: "step", run, step })) : [];
+      return run ? run.steps.map((step) => ({ kind: "step", run, step, target: { ...node.target, step: step.name } })) : [];
     }
     if (node.kind === "step") {
-      return Object.entries(node.step.outputs).map(([name, uri]) => ({ kind: "output", run: node.run, step: node.step, name, uri }));
+      return Object.entries(node.step.outputs).map(([name, uri]) => ({
+        kind: "output", run: node.run, step: node.step, name, uri, target: { ...node.target, output: name },
+      }));
     }
     return [];
   }
@@ -49,14 +52,12 @@ export class RunsView implements vscode.TreeDataProvider<RunNode>, vscode.Dispos
       case "step":
         return stepItem(node.run, node.step);
       case "output": {
-        const item = new TargetItem(node.name, vscode.TreeItemCollapsibleState.None, {
-          run: node.run.run, pipeline: node.run.pipeline, step: node.step.name, output: node.name,
-        });
+        const item = new vscode.TreeItem(node.name, vscode.TreeItemCollapsibleState.None);
         item.description = node.uri;
         item.tooltip = node.uri;
         item.iconPath = new vscode.ThemeIcon("file-symlink-directory");
         item.contextValue = "output.present";
-        item.command = { title: "Open Output", command: "stepbridge.openOutput", arguments: [item] };
+        item.command = { title: "Open Output", command: "stepbridge.openOutput", arguments: [node.target] };
         return item;
       }
     }
@@ -69,10 +70,12 @@ export class RunsView implements vscode.TreeDataProvider<RunNode>, vscode.Dispos
   }
 }
 
+function targetOfRun(run: Shown): Target {
+  return { run: run.run, pipeline: run.pipeline, ...(run.program ? { uri: vscode.Uri.file(run.program).toString() } : {}) };
+}
+
 function runItem(run: Shown): vscode.TreeItem {
-  const item = new TargetItem(run.pipeline, vscode.TreeItemCollapsibleState.Collapsed, {
-    run: run.run, pipeline: run.pipeline, ...(run.program ? { uri: vscode.Uri.file(run.program).toString() } : {}),
-  });
+  const item = new vscode.TreeItem(run.pipeline, vscode.TreeItemCollapsibleState.Collapsed);
   item.id = run.run;
   item.iconPath = statusIcon(run.status);
   const length = typeof run.seconds === "number" ? duration(run.seconds) : run.status.toLowerCase();
@@ -91,9 +94,7 @@ function tooltip(run: Shown): vscode.MarkdownString {
 
 function stepItem(run: Run, step: StepRun): vscode.TreeItem {
   const outputs = Object.keys(step.outputs).length > 0;
-  const item = new TargetItem(step.name, outputs ? vscode.TreeItemCollapsibleState.Collapsed : vscode.TreeItemCollapsibleState.None, {
-    run: run.run, pipeline: run.pipeline, step: step.name, ...(run.program ? { uri: vscode.Uri.file(run.program).toString() } : {}),
-  });
+  const item = new vscode.TreeItem(step.name, outputs ? vscode.TreeItemCollapsibleState.Collapsed : vscode.TreeItemCollapsibleState.None);
   item.id = `${run.run}/${step.name}`;
   item.iconPath = statusIcon(step.status);
   item.description = stepWords(step);

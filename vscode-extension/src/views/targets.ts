@@ -9,28 +9,24 @@ export interface Target {
   readonly pipeline?: string;
   readonly step?: string;
   readonly run?: string;
+  /** Another engine for this time. */
+  readonly engine?: string;
   /** Name of an output of the step. */
   readonly output?: string;
 }
 
-/** A tree item that stands for something. */
-export class TargetItem extends vscode.TreeItem {
+/** An element of a tree; a command gets the element, not the item that is made of it. */
+export interface Targeted {
   readonly target: Target;
-
-  constructor(label: string, state: vscode.TreeItemCollapsibleState, target: Target) {
-    super(label, state);
-    this.target = target;
-  }
 }
 
-/** Arguments of a command, from a lens `(uri, pipeline, step)`, a tree item, or a node of the graph. */
+/** Arguments of a command, from a lens `(uri, pipeline, step)`, an element of a tree, or a node of the graph. */
 export function targetOf(args: readonly unknown[]): Target {
   const [first, pipeline, step] = args;
-  if (first instanceof TargetItem) return first.target;
   if (typeof first === "string") {
     return { uri: first, ...(typeof pipeline === "string" ? { pipeline } : {}), ...(typeof step === "string" ? { step } : {}) };
   }
   if (first instanceof vscode.Uri) return { uri: first.toString() };
-  if (typeof first === "object" && first !== null) return first;
+  if (typeof first === "object" && first !== null) return "target" in first ? (first as Targeted).target : first;
   return {};
 }

@@ -58,7 +58,8 @@ scenario("a workspace that is not trusted is linted, and nothing of it runs", ()
   await page.locator(".sidebar", { hasText: /not trusted|wine/ }).waitFor();
   assert.equal(await page.locator(".codelens-decoration a", { hasText: "Debug" }).count(), 0);
   await workbench.quickOpen(">StepBridge: Run Pipeline");
-  await page.locator(".quick-input-list .monaco-list-row", { hasText: "No matching" }).waitFor();
+  await page.locator(".quick-input-list .monaco-list-row", { hasText: "StepBridge: Show Pipeline Graph" }).waitFor();
+  assert.equal(await page.locator(".quick-input-list .monaco-list-row", { hasText: "StepBridge: Run Pipeline" }).count(), 0);
   await page.keyboard.press("Escape");
   await workbench.screenshot("untrusted");
 }, { workspaceTrust: true, wait: false, settings: { "security.workspace.trust.startupPrompt": "always", "security.workspace.trust.banner": "always" } });
@@ -73,6 +74,7 @@ scenario("the package alone, on a machine without the tool, reaches squiggles an
   const told = await workbench.notification(/private environment/);
   await told.hover();
   await told.locator(".monaco-button", { hasText: /^Install$/ }).click();
+  await workbench.gotoLine(workspace.line("pipeline.py", 'outputs["tset"]'));
   await page.locator(".squiggly-error").first().waitFor({ state: "attached", timeout: 200_000 });
   const problems = await workbench.problems();
   assert.ok(problems.some((row) => row.includes("tset")), problems.join("\n"));

@@ -47,9 +47,7 @@ scenario("after an edit a run goes on from the edited step", wine, async (workbe
   await workbench.console(/Run \w+: Succeeded/, 150_000);
   await workbench.finished();
   workspace.edit("evaluate.py", 'print(f"accuracy', 'print(f"measured again: accuracy');
-  const evaluate = workbench.row("Evaluate");
-  await evaluate.click({ button: "right" });
-  await workbench.page.locator(".context-view .action-label", { hasText: "Rerun from Here" }).click();
+  await workbench.inline(workbench.row("Evaluate"), "Rerun from Here");
   await workbench.console("measured again", 150_000);
   await workbench.console(/Run \w+: Succeeded/, 150_000);
   await workbench.finished();
@@ -66,6 +64,8 @@ scenario("without Docker the message says so and offers local processes", wine, 
   await told.locator(".monaco-button", { hasText: "Use Local Processes This Time" }).waitFor();
   await told.locator(".monaco-button", { hasText: "Try Again" }).waitFor();
   await workbench.screenshot("no-docker");
+  await told.locator(".monaco-button", { hasText: "Use Local Processes This Time" }).click();
+  await workbench.console(/Preprocess: started/);
 }, {
   environment: withTool({ DOCKER_HOST: "unix:///nowhere/docker.sock" }),
   settings: { "stepbridge.engine": "docker" },
