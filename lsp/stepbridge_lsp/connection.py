@@ -22,7 +22,7 @@ from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol, default_converter, lsp_method
 
 from . import pulls, texts
-from .collector import calm
+from .collector import calm, sweep
 from .documents import AnyDocument, PythonDocument
 from .documents.python import key_of
 from .features.tokens import MODIFIERS, TYPES
@@ -186,6 +186,10 @@ class Server(LanguageServer):
         self._push(uri, opened, found)
         self.looked.set()
         self.tell_problems()
+        self.rest(uri, version)
+
+    def rest(self, uri: str, version: int | None) -> None:
+        """Diagnostics are out: use the time until the next key press."""
         asyncio.get_running_loop().call_later(_IDLE, self._look_ahead, uri, version)
 
     def _look_ahead(self, uri: str, version: int | None) -> None:
@@ -198,6 +202,7 @@ class Server(LanguageServer):
                 _ = view.document.model
                 if isinstance(view.document, PythonDocument):
                     _ = view.document.values
+        sweep()
 
     def _push(self, uri: str, opened: Opened, found: dict[str, list[t.Diagnostic]]) -> None:
         """Diagnostics of a document or of each cell; places that had some and have none are cleared."""

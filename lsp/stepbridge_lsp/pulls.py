@@ -21,6 +21,9 @@ def pull(server: Server, params: t.DocumentDiagnosticParams) -> Any:
     document = server.session.document(uri)
     findings = server.session.findings(uri)
     server.looked.set()
+    opened = server.session.opened(uri)
+    if opened is not None:
+        server.rest(opened.uri, opened.version)
     server.tell_problems()
     items = server.wire.diagnostics(document, findings).get(uri, []) if document is not None else []
     state = fingerprint((), items)

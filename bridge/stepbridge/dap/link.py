@@ -42,11 +42,12 @@ class Setup:
     exceptions: dict[str, Any] | None = None
 
     def note(self, request: Request) -> None:
-        """Remember a request that sets something up; every other passes unnoticed."""
+        """Remember a request that sets something up; every other passes unnoticed, malformed ones too."""
         arguments = request.arguments or {}
         if request.command == "setBreakpoints":
-            path = str((arguments.get("source") or {}).get("path", ""))
-            self.sources[path] = arguments
+            source = arguments.get("source")
+            if isinstance(source, dict):
+                self.sources[str(source.get("path", ""))] = arguments
         elif request.command == "setFunctionBreakpoints":
             self.functions = arguments
         elif request.command == "setExceptionBreakpoints":
