@@ -92,7 +92,8 @@ class DapServer:
         return self.port
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await self.serve(reader, writer, trusted=not self._demand)
+        with contextlib.suppress(asyncio.CancelledError):  # asyncio 3.11 complains of cancelled connections
+            await self.serve(reader, writer, trusted=not self._demand)
 
     async def serve(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, trusted: bool
