@@ -19,7 +19,7 @@ export function scenario(
   body: (workbench: Workbench, workspace: Workspace) => Promise<void>,
   options: Omit<OpenOptions, "folder"> = {},
 ): void {
-  test(name, { timeout: 240_000 }, async () => {
+  test(name, { timeout: 400_000 }, async () => {
     const files = workspace();
     let workbench: Workbench | undefined;
     try {
@@ -52,6 +52,7 @@ export function wine(): Workspace {
   return workspace;
 }
 
-export function useTestImages(workspace: Workspace): void {
-  workspace.write("stepbridge.toml", '[images]\n"*/sagemaker-scikit-learn:*" = "stepbridge-test/toolkit"\n"*" = "stepbridge-test/python"\n');
+/** `folder`: where below the workspace the pipeline lies. */
+export function useTestImages(workspace: Workspace, folder = "."): void {
+  workspace.write(`${folder}/stepbridge.toml`, '[images]\n"*/sagemaker-scikit-learn:*" = "stepbridge-test/toolkit"\n"*" = "stepbridge-test/python"\n');
 }

@@ -81,10 +81,11 @@ export class CodeServer {
     const userSettings = join(home, "data/User");
     mkdirSync(userSettings, { recursive: true });
     writeFileSync(join(home, "config.yaml"), "auth: none\n");
-    writeFileSync(
-      join(userSettings, "settings.json"),
-      JSON.stringify({ ...quietSettings, ...options.settings }, undefined, 2),
-    );
+    const settings = JSON.stringify({ ...quietSettings, ...options.settings }, undefined, 2);
+    writeFileSync(join(userSettings, "settings.json"), settings);
+    // settings of machine scope are read from here in a remote window, which this is
+    mkdirSync(join(home, "data/Machine"), { recursive: true });
+    writeFileSync(join(home, "data/Machine/settings.json"), settings);
     const entry = join(tools.codeServer, "out/node/entry.js");
     const folders = ["--config", join(home, "config.yaml"), "--user-data-dir", join(home, "data"), "--extensions-dir", join(home, "extensions")];
     const environment: NodeJS.ProcessEnv = { ...process.env, EXTENSIONS_GALLERY: "{}", ...options.environment };

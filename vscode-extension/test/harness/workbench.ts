@@ -129,6 +129,8 @@ export class Workbench {
   /** Waits until a debug session stands in `file` at `line`. */
   async stopped(file: string, line: number, timeout = 60_000): Promise<void> {
     await this.page.locator(".debug-top-stack-frame-line").first().waitFor({ state: "attached", timeout });
+    // VS Code opens the view by itself, but not where a notification has the focus
+    if (!(await this.page.locator(".debug-call-stack").isVisible())) await this.page.keyboard.press("Control+Shift+D");
     await this.page.locator(".debug-call-stack .stack-frame", { hasText: file })
       .filter({ hasText: new RegExp(`(?<!\\d)${String(line)}:\\d+`) }).first().waitFor({ timeout });
   }

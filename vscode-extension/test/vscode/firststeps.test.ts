@@ -22,26 +22,12 @@ scenario("the walkthrough makes a sample project that runs under the debugger", 
   await page.locator('.tab.active[data-resource-name="pipeline.py"]').waitFor();
   const made = "wine-pipeline";
   assert.ok(existsSync(workspace.path(`${made}/training/train.py`)));
-  useTestImages(new Folder(workspace.path(made)));
+  useTestImages(workspace, made);
   const line = workspace.line(`${made}/training/train.py`, "model = build_model");
   await workbench.breakpoint("train.py", line);
   await page.keyboard.press("F5"); // in the script: the pipeline that runs it is debugged
   await workbench.stopped("train.py", line, 120_000);
 });
-
-/** A folder inside of a workspace. */
-class Folder extends Workspace {
-  readonly #at: string;
-
-  constructor(at: string) {
-    super();
-    this.#at = at;
-  }
-
-  override path(name: string): string {
-    return join(this.#at, name);
-  }
-}
 
 scenario("a workspace that is not trusted is linted, and nothing of it runs", () => {
   const workspace = wine();
