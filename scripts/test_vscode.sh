@@ -12,7 +12,7 @@ PATH="$(dirname "$(python3 -c 'import json, os; print(json.loads(os.environ["STE
 cd "$here/../vscode-extension"
 [ -e node_modules/.package-lock.json ] && [ ! package-lock.json -nt node_modules/.package-lock.json ] ||
   npm ci --ignore-scripts --no-audit --no-fund --silent
-rm -rf test-results
+rm -rf test-results && mkdir test-results
 npm run --silent build
 node package.mjs --out test-results/stepbridge.vsix >test-results-package.log 2>&1 || {
   cat test-results-package.log >&2
