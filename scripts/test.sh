@@ -17,6 +17,6 @@ pytest --numprocesses "${STEPBRIDGE_TEST_WORKERS:-auto}" --dist loadgroup --dura
     pytest --last-failed --last-failed-no-failures none
 }
 scripts/test_vscode.sh || {
-    echo "again: VS Code" >&2
-    scripts/test_vscode.sh
+    echo "again, one at a time: VS Code" >&2
+    STEPBRIDGE_VSCODE_JOBS=1 scripts/test_vscode.sh
 }
