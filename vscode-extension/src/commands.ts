@@ -217,7 +217,7 @@ export class Commands {
     const located = tool && (await this.#located(target));
     if (tool === undefined || located === undefined) return;
     const cwd = vscode.workspace.getWorkspaceFolder(located.uri)?.uri.fsPath;
-    const text = await stdout(tool.command, ["launch-config", located.uri.fsPath, "--print"], cwd ? { cwd } : {});
+    const text = await stdout(tool.command, ["launch-config", located.uri.fsPath], cwd ? { cwd } : {});
     await vscode.window.showTextDocument(await vscode.workspace.openTextDocument({ language: "jsonc", content: text }));
   }
 
