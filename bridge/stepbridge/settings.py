@@ -39,7 +39,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
     data: dict[str, str] = {}  # s3://bucket/prefix -> local file or folder
     stubs: dict[str, dict[str, Any]] = {}  # step name -> its outputs
     environment: dict[str, str] = {}  # added to the pipeline program's environment
-    cache_gigabytes: float = 20.0
     debug: DebugSettings = DebugSettings()
     # read by the language server and `stepbridge check`
     select: list[str] = []
