@@ -161,16 +161,42 @@ def test_no_value_makes_check_raise(value: Any) -> None:
         assert finding.message
 
 
+SMALLEST = min(LOADED, key=lambda value: len(json.dumps(value)))
+
+
+@pytest.mark.parametrize(
+    "new", [None, True, 3, "x", [], {}, [{}], [None], {"Name": None}, {"Get": "Parameters.A"}, {"Std:Join": {}}]
+)
+def test_every_place_may_hold_something_else(new: Any) -> None:
+    for place in _places(SMALLEST):
+        _point_somewhere(_replaced(SMALLEST, place, new))
+
+
+def test_every_key_may_be_missing() -> None:
+    for place in _places(SMALLEST):
+        if place and isinstance(place[-1], str):
+            damaged = copy.deepcopy(SMALLEST)
+            parent = damaged
+            for part in place[:-1]:
+                parent = parent[part]
+            del parent[place[-1]]
+            _point_somewhere(damaged)
+
+
+def _point_somewhere(document: Any) -> None:
+    """Findings are made, and their pointers lead to values (or keys) of the document."""
+    for finding in rules.check_document(document, ALL):
+        inner = document
+        for part in finding.pointer[:-1] if finding.at_key else finding.pointer:
+            inner = inner[part]
+
+
 @settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.data())
 def test_no_damage_to_a_real_definition_makes_check_raise(data: st.DataObject) -> None:
     value = data.draw(st.sampled_from(LOADED))
     place = data.draw(st.sampled_from(list(_places(value))))
-    damaged = _replaced(value, place, data.draw(values))
-    for finding in rules.check_document(damaged, ALL):
-        inner = damaged
-        for part in finding.pointer[:-1] if finding.at_key else finding.pointer:
-            inner = inner[part]  # pointers lead somewhere
+    _point_somewhere(_replaced(value, place, data.draw(values)))
 
 
 @given(st.text(max_size=80) | st.text(alphabet='{}[]":,\\ue01nt.-N \n\ud800', max_size=80))

@@ -1,5 +1,6 @@
 // The verbs of a person at the workbench. Knows VS Code's page, nothing of StepBridge.
 
+import assert from "node:assert/strict";
 import { chromium, type Browser, type Locator, type Page } from "playwright-core";
 import { copyFileSync, mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -188,6 +189,25 @@ export class Workbench {
   /** Clicks the first lens with this title. */
   async lens(title: string | RegExp): Promise<void> {
     await this.page.locator(".codelens-decoration a", { hasText: title }).first().click();
+  }
+
+  /** Rests the mouse on a mark of the editor until a hover with `text` shows; marks are drawn anew when lines move. */
+  async hover(mark: Locator, text: string): Promise<void> {
+    const shown = this.page.locator(".monaco-hover:visible", { hasText: text }).first();
+    for (let attempt = 0; ; attempt++) {
+      const box = await mark.boundingBox();
+      if (box) {
+        await this.page.mouse.move(box.x + box.width / 2 + attempt, box.y + box.height / 2);
+        try {
+          await shown.waitFor({ timeout: 5000 });
+          return;
+        } catch (error) {
+          if (attempt > 5) throw error;
+        }
+      }
+      assert.ok(attempt < 50, "the mark is not drawn");
+      await this.page.waitForTimeout(100);
+    }
   }
 
   async callStack(): Promise<string[]> {

@@ -14,19 +14,17 @@ scenario("a mistake is underlined, explained on hover and mended by a quick fix"
   await workbench.openFile("pipeline.py", workspace.line("pipeline.py", 'outputs["trian"]'));
   const squiggle = page.locator(".squiggly-error").first();
   await squiggle.waitFor({ state: "attached", timeout: 60_000 });
+  // VS Code asks for lenses only while the editor has the focus
+  await page.locator(".codelens-decoration a:visible", { hasText: "Debug" }).first().waitFor();
   const problems = await workbench.problems();
   assert.ok(problems.some((row) => row.includes("trian")), problems.join("\n"));
-  await page.locator(".codelens-decoration a:visible", { hasText: "Debug" }).first().waitFor();
 
   await workbench.openFile("pipeline.py");
-  const box = await squiggle.boundingBox();
-  assert.ok(box);
-  await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
-  const hover = page.locator(".monaco-hover:visible", { hasText: "trian" }).first();
-  await hover.waitFor();
+  await workbench.hover(squiggle, "trian");
   await workbench.screenshot("squiggle", { docs: true });
 
-  await page.mouse.click(box.x + box.width / 2, box.y + box.height / 2);
+  await page.mouse.down();
+  await page.mouse.up();
   await page.keyboard.press("Control+.");
   await page.locator(".action-widget .monaco-list-row", { hasText: /train/ }).first().click();
   await page.locator(".view-line", { hasText: 'outputs["train"].S3Output' }).first().waitFor();

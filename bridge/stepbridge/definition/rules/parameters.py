@@ -332,7 +332,11 @@ def unused_parameter(pipeline: Pipeline) -> Iterator[Report]:
 )
 def parameter_without_default(pipeline: Pipeline, parameter: ParameterView) -> Iterator[Report]:
     """A parameter without a default must be given at every start; a scheduled pipeline needs defaults."""
-    if parameter.raw.get("DefaultValue") is None and UNKNOWN not in parameter.raw:
+    if (
+        parameter.name is not None
+        and parameter.raw.get("DefaultValue") is None
+        and UNKNOWN not in parameter.raw
+    ):
         yield Report("This parameter must be given at every start.", (*parameter.pointer, "Name"))
 
 

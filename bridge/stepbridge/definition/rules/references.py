@@ -394,8 +394,8 @@ def output_parameters(step: StepView) -> dict[str, str | None] | None:
     names = _names(outputs, "OutputName")
     if names is None:
         return None
-    types = [item.get("OutputType") for item in outputs if isinstance(item, dict)]
-    return {n: t if isinstance(t, str) else None for n, t in zip(names, types, strict=False)}
+    types = [item.get("OutputType") for item in outputs or ()]  # names are known: each is an object with one
+    return {n: t if isinstance(t, str) else None for n, t in zip(names, types, strict=True)}
 
 
 def _names(items: JSON, key: str) -> tuple[str, ...] | None:
