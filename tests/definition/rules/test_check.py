@@ -165,7 +165,8 @@ SMALLEST = min(LOADED, key=lambda value: len(json.dumps(value)))
 
 
 @pytest.mark.parametrize(
-    "new", [None, True, 3, "x", [], {}, [{}], [None], {"Name": None}, {"Get": "Parameters.A"}, {"Std:Join": {}}]
+    "new",
+    [None, True, 3, "x", [], {}, [{}], [None], {"Name": None}, {"Get": "Parameters.A"}, {"Std:Join": {}}],
 )
 def test_every_place_may_hold_something_else(new: Any) -> None:
     for place in _places(SMALLEST):

@@ -14,7 +14,14 @@ async function status(workbench: Workbench, step: string, wanted: RegExp | strin
   await node(workbench, step).and(workbench.webview("wine").locator(`.node${words}`)).waitFor({ timeout });
 }
 
-scenario("the graph shows the run live, and the keyboard moves in it", wine, async (workbench) => {
+/** A pipeline whose training takes long enough to be looked at. */
+function withSlowTraining(): ReturnType<typeof wine> {
+  const workspace = wine();
+  workspace.edit("training/train.py", "def main():\n", "def main():\n    __import__(\"time\").sleep(5)\n");
+  return workspace;
+}
+
+scenario("the graph shows the run live, and the keyboard moves in it", withSlowTraining, async (workbench) => {
   const { page } = workbench;
   await workbench.openFile("pipeline.py");
   await workbench.openView("StepBridge");

@@ -8,13 +8,30 @@ for x86-64 with glibc only).
 """
 
 import sys
+import time
+
+import _thread
 
 _SWITCH_SECONDS = 0.00005
 
 
-def attach(control, load, finish, failed):
+def attach(control, load, finish, failed, attempts=50):
     """Run load() in a thread, then finish() in the main thread; failed(error) there when one raises."""
-    import threading
+
+    def once_more():
+        attach(control, load, finish, failed, attempts - 1)
+
+    try:
+        import threading
+
+        threading.main_thread()  # the last thing that it defines
+    except (AttributeError, ImportError) as error:
+        # the program is half-way through importing it, or what it imports: once more when it has gone on
+        if attempts:
+            _later(lambda: control.run_in_main_thread(once_more))
+        else:
+            failed(error)
+        return
 
     def work():
         try:
@@ -30,6 +47,14 @@ def attach(control, load, finish, failed):
     thread.pydev_do_not_trace = True
     thread.is_pydev_daemon_thread = True
     thread.start()
+
+
+def _later(function):
+    def work():
+        time.sleep(0.01)
+        function()
+
+    _thread.start_new_thread(work, ())
 
 
 def _hurried(load):

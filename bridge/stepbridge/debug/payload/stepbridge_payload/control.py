@@ -16,6 +16,7 @@ import sys
 
 import _signal
 import _socket
+import _thread
 
 _F_SETOWN_EX = 15
 _F_OWNER_TID = 0
@@ -23,7 +24,7 @@ _CONNECT_SECONDS = 5.0
 
 
 class Control:
-    """Connects on construction. `address`: "unix:PATH" or "tcp:HOST:PORT:TOKEN".
+    """Connects on construction, in the main thread. `address`: "unix:PATH" or "tcp:HOST:PORT:TOKEN".
 
     on_word(word) is called in the main thread for each line of the bridge, with "" when the bridge is gone.
     """
@@ -44,10 +45,12 @@ class Control:
         self._fd = sock.detach()
         self._inode = os.fstat(self._fd).st_ino
         self._pid = os.getpid()
+        self._main_thread = _thread.get_ident()
         self._pending = b""
         self._token = token
         self._previous = None
         self._due = []  # functions for the main thread
+        self._working = self._more = False
 
     def send(self, kind, **fields):
         """One JSON line. A bridge that is gone is no error."""
@@ -78,14 +81,12 @@ class Control:
         fcntl.fcntl(self._fd, _F_SETOWN_EX, owner)
         flags = fcntl.fcntl(self._fd, fcntl.F_GETFL)
         fcntl.fcntl(self._fd, fcntl.F_SETFL, flags | os.O_ASYNC)
-        self._receive()  # what came before the kernel knew whom to tell
+        self._work()  # what came before the kernel knew whom to tell
 
     def run_in_main_thread(self, function):
         """Have the main thread call it between two of its instructions, soon. Call it in another thread."""
-        import threading
-
         self._due.append(function)
-        _signal.pthread_kill(threading.main_thread().ident, _signal.SIGURG)
+        _signal.pthread_kill(self._main_thread, _signal.SIGURG)
 
     def close(self):
         """Drop the connection in this process (a forked child's copy, or ours)."""
@@ -95,11 +96,26 @@ class Control:
 
     def _on_signal(self, number, frame):
         if self._pid == os.getpid():
-            self._receive()
-            while self._due:
-                self._due.pop(0)()
+            self._work()
         if callable(self._previous):
             self._previous(number, frame)
+
+    def _work(self):
+        """Words and functions one after the other: a signal that comes meanwhile leaves its work to us."""
+        self._more = True
+        if self._working:
+            return
+        self._working = True
+        try:
+            while self._more:
+                self._more = False
+                self._receive()
+                while self._due:
+                    self._due.pop(0)()
+        finally:
+            self._working = False
+        if self._more:  # it came after the last look
+            _signal.pthread_kill(self._main_thread, _signal.SIGURG)
 
     def _receive(self):
         words = []

@@ -175,12 +175,27 @@ def _debugpy_folder(root):
 
 
 def _import_debugpy(folder):
-    sys.path.insert(0, folder)
-    try:
-        import debugpy
-        import debugpy.server.api  # noqa: F401  what is imported lazily, while the folder is on the path
-    finally:
-        sys.path.remove(folder)
+    def importing():
+        sys.path.insert(0, folder)
+        try:
+            import debugpy
+            import debugpy.server.api  # noqa: F401  what is imported lazily, while the folder is on the path
+        finally:
+            sys.path.remove(folder)
+
+    _patiently(importing)
+
+
+def _patiently(importing):
+    """In a thread beside a program which imports the same modules, Python hands out modules that are half-way
+    loaded rather than wait for ever; a moment later they are whole."""
+    for pause in (0.02, 0.05, 0.1, 0.2, 0):
+        try:
+            return importing()
+        except (AttributeError, ImportError):
+            if not pause:
+                raise
+            time.sleep(pause)
 
 
 def _global_debugger():
@@ -228,9 +243,7 @@ class Adapter:
     """Starts `adapter.py` as a process; `port` is where the debuggee's half of debugpy connects."""
 
     def __init__(self, folder, control):
-        import binascii
-        import subprocess
-
+        binascii, subprocess = _patiently(_adapters_modules)
         self.token = binascii.hexlify(os.urandom(32)).decode("ascii")
         reading, writing = os.pipe()
         try:
@@ -269,6 +282,13 @@ class Adapter:
         """Reap the process which forked the adapter; the adapter itself is nobody's child."""
         os.close(self._reading)
         self._process.wait()
+
+
+def _adapters_modules():
+    import binascii
+    import subprocess
+
+    return binascii, subprocess
 
 
 def _is_pythons(variable):
