@@ -29,12 +29,12 @@ from .definition.values import did_you_mean
 from .engines.base import Engine
 from .engines.select import choose
 from .errors import CompiledError, DefinitionError, ProgramError, StepBridgeError
-from .events import EventBus
+from .events import EventBus, RunStatus
 from .execution.arns import Arns
 from .execution.cache import StepCache
 from .execution.debugging import Debuggers
 from .execution.execution import OpenGate, RunOptions, RunServices, StepGate
-from .execution.executions import Executions, Overrides
+from .execution.executions import Executions, Overrides, is_alive
 from .execution.job_runner import JobRunner, JobServices
 from .execution.journal import ExecutionRecord, Journal, PipelineRecord
 from .execution.serving import Endpoints
@@ -206,6 +206,35 @@ class Bridge:
         if not declared:  # it ran jobs by itself
             return ()
         return (self._start(self._only_pipeline(declared, target), {}),)
+
+    async def resume(self, run: str, request: RunRequest) -> ExecutionRecord:
+        """Go on with a run that failed, was stopped, or whose bridge died: its steps that have not succeeded
+        run, with the code as it is now. Returns once it is under way.
+
+        run: an id. request: how to debug; its target, parameters and selection mean nothing here.
+
+        Raises:
+            StepBridgeError: there is no such run, it is under way, or it has succeeded.
+            EngineError: there is no engine.
+        """
+        record = self.journal.execution(run)
+        if record is None:
+            raise StepBridgeError(f"There is no run {run}", "stepbridge runs lists them.")
+        if not record.status.ended and is_alive(record.owner):
+            raise StepBridgeError(f"Run {run} is under way", "End it first: stepbridge stop")
+        if record.status is RunStatus.SUCCEEDED:
+            raise StepBridgeError(
+                f"Run {run} has succeeded: nothing of it is left to run",
+                "stepbridge run PROGRAM --from STEP runs a step again.",
+            )
+        self._warm_up(request)
+        self.executions.overrides = Overrides(
+            program=record.program,
+            options=lambda record, definition: self._options(request, record, definition),
+        )
+        self.debuggers.plan_for = lambda run, step, code: request.debug(step, code)
+        await self.engine()  # a bridge that died may have left containers of this run
+        return self.executions.retry(record.arn)
 
     async def compile(self, request: RunRequest, on_output: OnOutput) -> tuple[PipelineRecord, ...]:
         """The pipelines that a program declares; nothing is started."""

@@ -173,6 +173,26 @@ class TestInContainers:
         await wine.run_to_end()
         assert containers_of(run.id) == []
 
+    async def test_a_killed_run_is_resumed_where_it_was(self, wine):
+        train = wine.root / "training" / "train.py"
+        good = train.read_text()
+        train.write_text("import time\nprint('here', flush=True)\ntime.sleep(600)\n")
+        async with wine.run() as run:
+            await run.until(lambda e: e["event"] == "step-log" and e["step"] == "Train")
+            run.process.kill()
+            await run.process.wait()
+        train.write_text(good)
+        code, out, _ = await wine.command("resume", "--json", *wine.options)
+        events = [json.loads(line) for line in out.splitlines()]
+        assert (code, events[-1]["event"], events[-1]["status"]) == (0, "run-finished", "Succeeded")
+        assert {e["run"] for e in events} == {run.id}
+        started = [e["step"] for e in events if e["event"] == "step-started"]
+        assert started == ["Train", "Evaluate", "GoodEnough", "Wine-CreateModel"]
+        assert containers_of(run.id) == []
+        code, _, err = await wine.command("resume", run.id)
+        assert code == 1
+        assert "has succeeded" in err
+
     async def test_attach_and_stop_from_another_command(self, wine):
         (wine.root / "preprocess.py").write_text(
             "import time\nprint('here', flush=True)\nwhile True:\n    beat = 1\n    time.sleep(0.05)\n"

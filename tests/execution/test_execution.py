@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from stepbridge.errors import DefinitionError, ParameterError
+from stepbridge.errors import DefinitionError, ParameterError, StepBridgeError
 from stepbridge.events import RunStatus, StepFinished, StepLog, StepStarted
 from stepbridge.execution.execution import RunOptions
 
@@ -240,3 +240,49 @@ async def test_credentials_are_not_written_to_disk(lab, tmp_path):
     spec = (tmp_path / "runs" / record.run / "A" / "spec.json").read_text()
     assert "AWS_SECRET_ACCESS_KEY" in spec
     assert "hidden" not in spec
+
+
+def emr(name: str) -> dict[str, Any]:
+    step_config = {"HadoopJarStep": {"Jar": "s3://bucket/job.jar", "Args": []}}
+    return {
+        "Name": name,
+        "Type": "EMR",
+        "Arguments": {
+            "ClusterId": "j-1",
+            "StepConfig": {"Name": name, "ActionOnFailure": "CONTINUE", **step_config},
+        },
+    }
+
+
+async def test_steps_that_cannot_run_here_are_all_named_before_anything_runs(lab):
+    it = lab(A=succeed)
+    with pytest.raises(
+        StepBridgeError, match=r"cannot run on this machine: Spark \(EMR\), Hive \(EMR\)"
+    ) as refused:
+        it.start(definition(processing("A"), emr("Spark"), emr("Hive")))
+    assert "[stubs.NAME]" in refused.value.hint
+    assert not it.journal.executions()
+    assert not it.engine.started
+
+
+async def test_a_stub_stands_in_for_a_step(lab):
+    async def read(container: FakeContainer) -> int:
+        container.say(container.spec.environment["WHERE"])
+        return 0
+
+    it = lab(A=read)
+    after = processing("A", DependsOn=["Hive"])
+    after["Arguments"]["Environment"] = {"WHERE": {"Get": "Steps.Spark.ClusterId"}}
+    record = await it.run(
+        definition(emr("Spark"), emr("Hive"), after),
+        options=RunOptions(stubs={"Spark": {"ClusterId": "j-2AXX"}, "Hive": {}}),
+    )
+    assert record.status is RunStatus.SUCCEEDED
+    assert [e.line for e in it.events if isinstance(e, StepLog)] == ["j-2AXX"]
+
+
+async def test_a_step_that_cannot_run_here_may_be_left_out(lab):
+    it = lab(A=succeed)
+    only = RunOptions(selected=frozenset({"A"}))
+    record = await it.run(definition(processing("A"), emr("Spark")), options=only)
+    assert it.statuses(record) == {"A": "Succeeded", "Spark": "Skipped"}

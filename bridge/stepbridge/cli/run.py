@@ -1,4 +1,4 @@
-"""`run` and `debug`: a pipeline program, from its first line to the closing table."""
+"""`run`, `debug` and `resume`: a pipeline program, from its first line to the closing table."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,12 @@ from stepbridge.events import RunStatus
 from stepbridge.execution.journal import ExecutionRecord
 from stepbridge.settings import Workspace
 
+from .completions import complete_run
 from .console import out
 from .launch_json import LaunchJsonWriter
 from .progress import JsonView, LiveView, PlainView, View
 
+Start = Callable[[Bridge, RunRequest, View], Awaitable[tuple[ExecutionRecord, ...]]]
 ALL = "all"
 STOP_GRACE = 2.0  # seconds that containers get after Ctrl-C
 
@@ -60,7 +62,7 @@ def pairs(values: Iterable[str], option: str) -> dict[str, str]:
     return found
 
 
-_OPTIONS = (
+_WHAT = (
     click.argument("target", metavar="PROGRAM"),
     click.argument("program_arguments", nargs=-1, metavar="[-- ARGUMENTS...]"),
     click.option(
@@ -80,14 +82,6 @@ _OPTIONS = (
         help="An argument of get_pipeline(); repeatable.",
     ),
     click.option("--python", metavar="PATH", help="Interpreter that runs the program."),
-    click.option("--engine", type=click.Choice(["auto", "docker", "process"]), help="What runs the steps."),
-    click.option(
-        "--image",
-        "images",
-        multiple=True,
-        metavar="GLOB=IMAGE",
-        help="A local image for image URIs; repeatable, before [images].",
-    ),
     click.option(
         "--from",
         "from_step",
@@ -100,6 +94,17 @@ _OPTIONS = (
         "use_cache",
         default=None,
         help="Reuse unchanged steps, or never; default: as each step's CacheConfig says.",
+    ),
+)
+
+_HOW = (
+    click.option("--engine", type=click.Choice(["auto", "docker", "process"]), help="What runs the steps."),
+    click.option(
+        "--image",
+        "images",
+        multiple=True,
+        metavar="GLOB=IMAGE",
+        help="A local image for image URIs; repeatable, before [images].",
     ),
     click.option(
         "--debug",
@@ -134,15 +139,19 @@ _OPTIONS = (
 )
 
 
-def _options(command: Any) -> Any:
-    """The options that `run` and `debug` share."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+def _with(options: tuple[Any, ...]) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """A decorator that gives a command these options, in their order."""
+
+    def decorate(command: Callable[..., int]) -> Callable[..., int]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
 
 
 @click.command(epilog="Exit code: 0 when every execution succeeded, 1 otherwise, 2 for wrong usage.")
-@_options
+@_with(_WHAT + _HOW)
 def run(**options: Any) -> int:
     """Run a pipeline program on this machine.
 
@@ -158,7 +167,7 @@ def run(**options: Any) -> int:
 
 
 @click.command(epilog="Exit code: 0 when every execution succeeded, 1 otherwise, 2 for wrong usage.")
-@_options
+@_with(_WHAT + _HOW)
 def debug(**options: Any) -> int:
     """Run a pipeline; its steps wait for a debugger. `run --debug all --post-mortem`, in short.
 
@@ -171,13 +180,46 @@ def debug(**options: Any) -> int:
     return _main(**options)
 
 
-def _main(*, as_json: bool, show_logs: bool | None, **options: Any) -> int:
-    target = str(options["target"])
-    path = Path(target.partition(":")[0])
+@click.command(epilog="Exit code: 0 when the execution succeeded, 1 otherwise, 2 for wrong usage.")
+@click.argument("run", default="latest", shell_complete=complete_run)
+@_with(_HOW)
+def resume(run: str, **options: Any) -> int:
+    """Go on with a run that failed, was stopped, or whose process died.
+
+    Steps that succeeded keep their results; all others run, with their scripts as they are now. RUN is an id,
+    the beginning of one, or `latest`.
+
+    \b
+    stepbridge resume
+    stepbridge resume 4k2j --post-mortem
+    """
+    from .history import find_run, open_journal
+
+    workspace, journal = open_journal()
+    record = find_run(journal, run)
+
+    async def start(bridge: Bridge, request: RunRequest, view: View) -> tuple[ExecutionRecord, ...]:
+        return (await bridge.resume(record.run, request),)
+
+    return _show(workspace, start, target=record.program, **options)
+
+
+def _main(**options: Any) -> int:
+    path = Path(str(options["target"]).partition(":")[0])
     workspace = Workspace.find(path if path.exists() else Path.cwd())
+
+    async def start(bridge: Bridge, request: RunRequest, view: View) -> tuple[ExecutionRecord, ...]:
+        return await bridge.run(request, view.program_output)
+
+    return _show(workspace, start, **options)
+
+
+def _show(
+    workspace: Workspace, start: Start, *, as_json: bool, show_logs: bool | None, **options: Any
+) -> int:
     view = make_view(workspace, as_json=as_json, show_logs=show_logs)
     try:
-        return asyncio.run(_run(workspace, view, **options))
+        return asyncio.run(_watch(workspace, view, start, **options))
     finally:
         view.close()
 
@@ -191,12 +233,13 @@ def make_view(workspace: Workspace, *, as_json: bool, show_logs: bool | None) ->
     return PlainView(console, workspace.s3)
 
 
-async def _run(workspace: Workspace, view: View, **options: Any) -> int:
+async def _watch(workspace: Workspace, view: View, start: Start, **options: Any) -> int:
+    """Open a bridge, start what is to run, and show it to its end; returns the exit code."""
     request = _request(workspace, **options)
     bridge = await Bridge.open(
         workspace,
         engine=options["engine"],
-        python=options["python"],
+        python=options.get("python"),
         images=pairs(options["images"], "--image"),
     )
     try:
@@ -205,7 +248,7 @@ async def _run(workspace: Workspace, view: View, **options: Any) -> int:
             bridge.bus.listen(LaunchJsonWriter(bridge))
         view.begin(Path(request.target).name)
         with _stop_on_interrupt(bridge, view):
-            records = await bridge.run(request, view.program_output)
+            records = await start(bridge, request, view)
             ended = [await bridge.executions.finished(record.run) for record in records]
     finally:
         await bridge.close()
@@ -228,15 +271,15 @@ def _request(workspace: Workspace, **options: Any) -> RunRequest:
     )
     return RunRequest(
         target=options["target"],
-        parameters=pairs(options["parameters"], "-p"),
-        arguments=pairs(options["arguments"], "-a"),
-        program_arguments=tuple(options["program_arguments"]),
+        parameters=pairs(options.get("parameters", ()), "-p"),
+        arguments=pairs(options.get("arguments", ()), "-a"),
+        program_arguments=tuple(options.get("program_arguments", ())),
         debug=choice.plan,
         debugged_steps=wait - {ALL},
         debug_port=options["debug_port"],
-        from_step=options["from_step"],
-        only=frozenset(options["only"]),
-        use_cache=options["use_cache"],
+        from_step=options.get("from_step"),
+        only=frozenset(options.get("only", ())),
+        use_cache=options.get("use_cache"),
     )
 
 

@@ -30,6 +30,7 @@ from .execution import Execution, RunOptions, RunServices
 from .job_runner import JobOrder, JobOutcome, Planner, describe_error
 from .journal import ExecutionRecord, PipelineRecord
 from .state import wire_step
+from .steps import HANDLERS
 from .steps.jobs import image_of
 from .steps.transform import image_and_planner
 
@@ -156,6 +157,7 @@ class Executions:
         Raises:
             DefinitionError: the definition is not valid.
             ParameterError: a parameter is unknown, missing or of the wrong type.
+            StepBridgeError: there are steps that cannot run on this machine.
         """
         known = self._by_token(pipeline.name, client_token) if client_token else None
         if known:
@@ -208,6 +210,7 @@ class Executions:
         options = overrides.options(record, definition)
         if selective:
             options = self._selected(options, record, definition)
+        _refuse_unsupported(definition, options)
         self._journal.save_execution(record)
         self._journal.save_pipeline(replace(pipeline, last_run=record.started))
         self._launch(record, definition, values, options)
@@ -453,6 +456,22 @@ def _check(definition_text: str) -> None:
         raise DefinitionError(
             f"{pointer_text(errors[0].pointer)}: {errors[0].message} [{errors[0].code}]{more}",
             "docs/rules.md explains the rules; stepbridge check reports them all.",
+        )
+
+
+def _refuse_unsupported(definition: PipelineDefinition, options: RunOptions) -> None:
+    """Raises StepBridgeError with all steps that are to run and cannot: better now than after an hour."""
+    wanted = [
+        step
+        for step in definition.walk()
+        if step.name not in options.stubs and (options.selected is None or step.name in options.selected)
+    ]
+    unsupported = [f"{step.name} ({step.type})" for step in wanted if step.type not in HANDLERS]
+    if unsupported:
+        raise StepBridgeError(
+            f"These steps cannot run on this machine: {', '.join(unsupported)}",
+            "Give each one's outputs in [stubs.NAME] of stepbridge.toml (an empty table where nothing needs"
+            " them), or leave it out with --only.",
         )
 
 
