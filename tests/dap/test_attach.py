@@ -106,3 +106,21 @@ async def test_attaching_waits_for_a_step_that_has_not_started(editor: Editor) -
     assert (path, line) == (str(script), line_of(script, 'print("trained"'))
     await client.disconnect()
     assert await editor.end() == 0
+
+
+async def test_a_run_without_debugging_may_be_attached_to(editor: Editor) -> None:
+    script = editor.project / "prepare.py"
+    script.write_text(SLOW)
+    editor.breakpoints["prepare.py"] = [3]
+    await editor.launch(engine="process", noDebug=True)
+    await editor.parent.event("output", lambda body: "Prepare: started" in body["output"])
+    client = await editor.server.client()
+    await client.attach({"step": "Prepare"}, breakpoints={str(script): [4]})
+    path, line, top, _ = await client.where()
+    assert (path, line) == (str(script), 4)
+    assert int((await client.local_variables(top["id"]))["tick"]) >= 0
+    assert editor.configurations == []
+    await client.set_breakpoints(str(script), [])
+    await client.disconnect()
+    await editor.parent.request("terminate")
+    assert await editor.end() == 1

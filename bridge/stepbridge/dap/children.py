@@ -83,8 +83,12 @@ class Children:
 
     def plan(self, step: str, code: tuple[PathMapping, ...]) -> DebugPlan:
         """How the next container of a step is to be debugged. `code`: what it can run."""
-        if self._arguments.no_debug or not self.open:
+        if not self.open:
             return DebugPlan()
+        if self._arguments.no_debug:
+            # whoever wants to look into a run that was not to be debugged may, where that needs no download
+            ready = self._debuggers is not None and not self._debuggers.cache.missing()
+            return DebugPlan(mode="arm" if ready else "off", just_my_code=self.just_my_code)
         entry = self._enters(step)
         wanted = entry or self._breakpoints.tracing or self._breakpoints.in_code(code)
         restarting = any(key[1] == step for key in self._awaited)
@@ -148,8 +152,8 @@ class Children:
                 self._start(ProcessKey(session.run, session.step, session.host, process.pid))
 
     def _attachable(self, step: str = "") -> list[tuple[Session, DebuggedProcess]]:
-        """Processes of the users' scripts that run without an editor."""
-        if self._debuggers is None or not self.open:
+        """Processes of the users' scripts that run without an editor; none where one must ask for them."""
+        if self._debuggers is None or self._arguments.no_debug or not self.open:
             return []
         found = []
         for session in self._debuggers:
