@@ -199,7 +199,11 @@ class Bridge:
             refuse=refusal.refuse,
         )
         self.debuggers.plan_for = lambda run, step, code: request.debug(step, code)
-        declared, started = await self._compile(target, request, refusal, on_output)
+        try:
+            declared, started = await self._compile(target, request, refusal, on_output)
+        except asyncio.CancelledError:
+            self.executions.stop_jobs()
+            raise
         self.executions.overrides = replace(self.executions.overrides, prepare=lambda: None)
         if started:
             return tuple(self.executions.need(start.arn) for start in started)

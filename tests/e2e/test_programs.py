@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import signal
 from pathlib import Path
 
 import pytest
@@ -66,6 +68,17 @@ name = steps[0]["Metadata"]["ProcessingJob"]["Arn"].split("/")[-1]
 job = client.describe_processing_job(ProcessingJobName=name)
 print(job["ProcessingJobStatus"], [p["PipelineName"] for p in client.list_pipelines()["PipelineSummaries"]])
 """
+JOB = f"""
+import time, boto3
+client = boto3.client("sagemaker")
+request = {DEFINITION["Steps"][0]["Arguments"]!r}
+request["AppSpecification"] = {{
+    "ImageUri": {IMAGE!r},
+    "ContainerEntrypoint": ["python3", "-uc", "import time; print('here'); time.sleep(600)"],
+}}
+client.create_processing_job(ProcessingJobName="alone", **request)
+time.sleep(600)
+"""
 
 
 def project(folder: Path, **files: str) -> Project:
@@ -117,6 +130,16 @@ async def test_plain_boto3(tmp_path):
     run, code = await project(tmp_path, plain_py=BOTO3).run_to_end(program="plain.py")
     assert (code, run.log("Say")) == (0, ["hello"]), run.errors
     assert "Completed ['plain']" in run.errors
+
+
+async def test_ctrl_c_stops_a_job_outside_of_pipelines(tmp_path):
+    here = project(tmp_path, job_py=JOB)
+    async with here.run(program="job.py") as run:
+        await run.until(lambda e: e["event"] == "step-log" and e["line"] == "here")
+        run.process.send_signal(signal.SIGINT)
+        async with asyncio.timeout(30):
+            assert await run.end() != 0
+    assert "Traceback" not in run.errors
 
 
 async def test_a_program_that_fails_shows_its_own_traceback(tmp_path):

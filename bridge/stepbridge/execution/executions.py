@@ -360,6 +360,12 @@ class Executions:
             if job.order.kind == kind and job.order.name == name:
                 asyncio.run_coroutine_threadsafe(job.stop(), self._loop)
 
+    def stop_jobs(self, grace_seconds: float = 2.0) -> None:
+        """Stop the jobs that belong to no execution: the program that wanted them is gone."""
+        for job in list(self._services.jobs.running.values()):
+            if job.order.run not in self.live:
+                asyncio.run_coroutine_threadsafe(job.stop(grace_seconds), self._loop)
+
     async def _run_job(self, order: JobOrder) -> None:
         try:
             outcome = await self._services.jobs.run(order)

@@ -102,9 +102,12 @@ class Record:
             "notices": self.notices,
         }
         path = os.path.join(self._folder, "{}.json".format(self._process))
-        with open(path + ".part", "w", encoding="utf-8") as file:
-            json.dump(known, file)
-        os.replace(path + ".part", path)
+        try:
+            with open(path + ".part", "w", encoding="utf-8") as file:
+                json.dump(known, file)
+            os.replace(path + ".part", path)
+        except FileNotFoundError:
+            pass  # whoever wanted to read it was stopped, and has tidied up
 
 
 _MAPPING_FILES = (
