@@ -102,7 +102,7 @@ export class Configurations implements vscode.DebugConfigurationProvider {
   async #attach(configuration: AttachConfiguration): Promise<AttachConfiguration | undefined> {
     if (configuration.step) return { ...configuration, execution: configuration.execution || "latest" };
     const picked = await this.#pickStep(configuration.execution === "latest" ? undefined : configuration.execution);
-    return picked && { ...configuration, ...picked };
+    return picked && { ...configuration, ...picked, name: `Attach to ${picked.step}` };
   }
 
   /** The pipeline that the active editor shows, or that runs the script it shows; else the user chooses. */

@@ -110,7 +110,27 @@ scenario("two steps at a time are two children", pair('import sys\n\nside = sys.
   await workbench.console(/Run \w+: Succeeded/);
 });
 
-scenario("a step that runs is attached to", pair('import time\n\nround = 0\nwhile True:\n    round += 1\n    time.sleep(0.2)\n'), async (workbench) => {
+const endless = 'import time\n\nround = 0\nwhile True:\n    round += 1\n    time.sleep(0.2)\n';
+
+scenario("a run that was not to be debugged is attached to", pair(endless), async (workbench) => {
+  await workbench.breakpoint("work.py", 5);
+  await workbench.openFile("pipeline.py");
+  await workbench.openView("StepBridge");
+  await workbench.row("Left").waitFor({ timeout: 60_000 });
+  await workbench.command("StepBridge: Run Pipeline");
+  await workbench.console(/Left: started/);
+  await workbench.command("StepBridge: Attach to a Running Step");
+  await workbench.pick("Left");
+  await workbench.page.locator(".debug-call-stack .monaco-list-row", { hasText: "Attach to Left" }).filter({ hasText: /paused/i }).first().waitFor({ timeout: 90_000 });
+  await workbench.expand("Locals");
+  await workbench.variable(/^round/).waitFor();
+  await workbench.screenshot("attached-later");
+  await workbench.page.keyboard.press("Shift+F5");
+  await workbench.command("StepBridge: Stop Run");
+  await workbench.finished();
+});
+
+scenario("a step that runs is attached to", pair(endless), async (workbench) => {
   await workbench.openFile("pipeline.py");
   await workbench.page.keyboard.press("F5");
   await workbench.console(/Left: started/);
