@@ -25,7 +25,7 @@ Pipeline(name="p", parameters=[p], steps=[], )
 _DEFINITION = b'{"Version": "2020-12-01", "Parameters": [{"Name": "a", "Type": "String"}], "Steps": []}'
 # what answers requests, in small pieces
 _MODULES = (
-    *(f"features.{name}" for name in ("words", "cursor", "places", "target", "scripts", "choices", "shapes")),
+    *(f"features.{name}" for name in ("words", "cursor", "places", "target", "choices", "shapes")),
     *(f"features.{name}" for name in ("hover", "completion", "signature", "schema", "json_cursor")),
     *(f"features.{name}" for name in ("definitions", "actions", "navigation", "rename", "outline")),
     *(f"features.{name}" for name in ("history", "pipelines", "lenses", "hints", "links")),

@@ -16,6 +16,7 @@ from importlib import resources
 from stepbridge.definition.service import Shape, shape
 
 from stepbridge_lsp.catalog import Framework, SdkClass, framework, framework_scopes
+from stepbridge_lsp.documents.command_line import Option, options_of
 from stepbridge_lsp.documents.python import PythonDocument
 from stepbridge_lsp.model import Model, Parameter, Step, items_of
 from stepbridge_lsp.positions import Span
@@ -24,7 +25,6 @@ from stepbridge_lsp.rules.frameworks import framework_of
 from stepbridge_lsp.rules.paths import local_paths, resolve
 from stepbridge_lsp.values import Call, Const, ParameterVariable, SdkObject, Value, text_of
 
-from .scripts import Option, options_of
 from .target import Slot, Target
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from stepbridge_lsp.features.scripts import Option, options_of
+from stepbridge_lsp.documents.command_line import Option, options_of
 from stepbridge_lsp.model import Step
 from stepbridge_lsp.positions import Span
 from stepbridge_lsp.values import Const, DictValue, ListValue, text_of

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from stepbridge_lsp.documents import DefinitionDocument
+from stepbridge_lsp.documents.command_line import options_of
 from stepbridge_lsp.documents.python import PythonDocument
 from stepbridge_lsp.documents.workspace import Workspace
 from stepbridge_lsp.features.hints import hints
@@ -19,7 +20,6 @@ from stepbridge_lsp.features.navigation import belong_together, definitions, hig
 from stepbridge_lsp.features.outline import flat, folds, outline, search
 from stepbridge_lsp.features.pipelines import pipelines
 from stepbridge_lsp.features.rename import RenameError, rename, rename_range
-from stepbridge_lsp.features.scripts import options_of
 from stepbridge_lsp.features.signature import signature
 from stepbridge_lsp.features.tokens import tokens
 from stepbridge_lsp.positions import Span
