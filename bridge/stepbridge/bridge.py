@@ -111,7 +111,9 @@ class Bridge:
         _make_state(workspace.state, owner)
         self.journal = Journal(workspace.state / "history.sqlite")
         self.store = ObjectStore(workspace.s3, workspace.data_map())
-        self.debuggers = Debuggers(self.bus, DebugpyCache())
+        # the virtual machine of Docker Desktop mounts no sockets of the Mac, and reaches its loopback ports
+        tcp_host = "127.0.0.1" if sys.platform == "darwin" else None
+        self.debuggers = Debuggers(self.bus, DebugpyCache(), tcp_host)
         self._provenance = workspace.state / "provenance.json"
         self.sources = WorkspaceSources(self.store, _read_provenance(self._provenance))
         self._keys = _Keys.new()

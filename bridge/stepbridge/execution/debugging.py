@@ -60,6 +60,7 @@ class Session:
             runtime=self._runtime,
             debugpy=owner.cache,
             on_state=self._on_state,
+            tcp_host=owner.tcp_host,
         )
         self.relay = RelayServer(self.debugger, just_my_code=debug.just_my_code)
 
@@ -112,10 +113,14 @@ def code_of(plan: JobPlan) -> tuple[PathMapping, ...]:
 
 
 class Debuggers:
-    """Makes step debuggers for a job runner, and finds those that live."""
+    """Makes step debuggers for a job runner, and finds those that live.
 
-    def __init__(self, bus: EventBus, cache: DebugpyCache) -> None:
+    tcp_host: see ControlServer.
+    """
+
+    def __init__(self, bus: EventBus, cache: DebugpyCache, tcp_host: str | None = None) -> None:
         self.cache = cache
+        self.tcp_host = tcp_host
         self.plan_for: PlanFor = lambda run, step, code: DebugPlan()
         self.relay_ports: dict[str, int] = {}  # step -> the loopback port that was asked for its first relay
         self._bus = bus
