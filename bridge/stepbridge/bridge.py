@@ -29,12 +29,12 @@ from .definition.values import did_you_mean
 from .engines.base import Engine
 from .engines.select import choose
 from .errors import CompiledError, DefinitionError, ProgramError, StepBridgeError
-from .events import EventBus, RunStatus
+from .events import EventBus
 from .execution.arns import Arns
 from .execution.cache import StepCache
 from .execution.debugging import Debuggers
 from .execution.execution import OpenGate, RunOptions, RunServices, StepGate
-from .execution.executions import Executions, Overrides, is_alive
+from .execution.executions import Executions, Overrides
 from .execution.job_runner import JobRunner, JobServices
 from .execution.journal import ExecutionRecord, Journal, PipelineRecord
 from .execution.serving import Endpoints
@@ -192,15 +192,8 @@ class Bridge:
             ParameterError, DefinitionError: what the request or the program asked for is not valid.
         """
         target = ProgramTarget.parse(request.target)
-        self._warm_up(request)
         refusal = _Refusal()
-        self.executions.overrides = Overrides(
-            parameters=request.parameters,
-            program=str(target.path),
-            options=lambda record, definition: self._options(request, record, definition),
-            refuse=refusal.refuse,
-        )
-        self.debuggers.plan_for = lambda run, step, code: request.debug(step, code)
+        self._serve(request, program=str(target.path), parameters=request.parameters, refuse=refusal.refuse)
         try:
             declared, started = await self._compile(target, request, refusal, on_output)
         except asyncio.CancelledError:
@@ -223,24 +216,18 @@ class Bridge:
             StepBridgeError: there is no such run, it is under way, or it has succeeded.
             EngineError: there is no engine.
         """
-        record = self.journal.execution(run)
-        if record is None:
-            raise StepBridgeError(f"There is no run {run}", "stepbridge runs lists them.")
-        if not record.status.ended and is_alive(record.owner):
-            raise StepBridgeError(f"Run {run} is under way", "End it first: stepbridge stop")
-        if record.status is RunStatus.SUCCEEDED:
-            raise StepBridgeError(
-                f"Run {run} has succeeded: nothing of it is left to run",
-                "stepbridge run PROGRAM --from STEP runs a step again.",
-            )
-        self._warm_up(request)
-        self.executions.overrides = Overrides(
-            program=record.program,
-            options=lambda record, definition: self._options(request, record, definition),
-        )
-        self.debuggers.plan_for = lambda run, step, code: request.debug(step, code)
+        record = self.executions.unfinished(run)
+        self._serve(request, program=record.program)
         await self.engine()  # a bridge that died may have left containers of this run
         return self.executions.retry(record.arn)
+
+    def _serve(self, request: RunRequest, **overrides: Any) -> None:
+        """From now on runs start and are debugged as the request says."""
+        self._warm_up(request)
+        self.executions.overrides = Overrides(
+            options=lambda record, definition: self._options(request, record, definition), **overrides
+        )
+        self.debuggers.plan_for = lambda run, step, code: request.debug(step, code)
 
     async def compile(self, request: RunRequest, on_output: OnOutput) -> tuple[PipelineRecord, ...]:
         """The pipelines that a program declares; nothing is started."""

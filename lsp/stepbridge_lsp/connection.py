@@ -39,32 +39,25 @@ _TRIGGERS = [".", '"', "'", "[", "=", "{"]
 _KINDS = ["quickfix", "refactor.extract", "source.fixAll.stepbridge"]
 
 
+def _ours(method: str) -> Any:
+    """A handler of pygls' protocol that only calls our feature."""
+
+    @lsp_method(method)
+    def handle(self: LanguageServerProtocol, params: Any) -> Generator[Any, Any, None]:
+        yield self.fm.features[method], (params,), None
+
+    return handle
+
+
 class Protocol(LanguageServerProtocol):
     """pygls' protocol without its own copy of every open text: the session has them."""
 
-    @lsp_method(t.TEXT_DOCUMENT_DID_OPEN)
-    def lsp_text_document__did_open(self, params: Any) -> Generator[Any, Any, None]:
-        yield self.fm.features[t.TEXT_DOCUMENT_DID_OPEN], (params,), None
-
-    @lsp_method(t.TEXT_DOCUMENT_DID_CHANGE)
-    def lsp_text_document__did_change(self, params: Any) -> Generator[Any, Any, None]:
-        yield self.fm.features[t.TEXT_DOCUMENT_DID_CHANGE], (params,), None
-
-    @lsp_method(t.TEXT_DOCUMENT_DID_CLOSE)
-    def lsp_text_document__did_close(self, params: Any) -> Generator[Any, Any, None]:
-        yield self.fm.features[t.TEXT_DOCUMENT_DID_CLOSE], (params,), None
-
-    @lsp_method(t.NOTEBOOK_DOCUMENT_DID_OPEN)
-    def lsp_notebook_document__did_open(self, params: Any) -> Generator[Any, Any, None]:
-        yield self.fm.features[t.NOTEBOOK_DOCUMENT_DID_OPEN], (params,), None
-
-    @lsp_method(t.NOTEBOOK_DOCUMENT_DID_CHANGE)
-    def lsp_notebook_document__did_change(self, params: Any) -> Generator[Any, Any, None]:
-        yield self.fm.features[t.NOTEBOOK_DOCUMENT_DID_CHANGE], (params,), None
-
-    @lsp_method(t.NOTEBOOK_DOCUMENT_DID_CLOSE)
-    def lsp_notebook_document__did_close(self, params: Any) -> Generator[Any, Any, None]:
-        yield self.fm.features[t.NOTEBOOK_DOCUMENT_DID_CLOSE], (params,), None
+    lsp_text_document__did_open = _ours(t.TEXT_DOCUMENT_DID_OPEN)
+    lsp_text_document__did_change = _ours(t.TEXT_DOCUMENT_DID_CHANGE)
+    lsp_text_document__did_close = _ours(t.TEXT_DOCUMENT_DID_CLOSE)
+    lsp_notebook_document__did_open = _ours(t.NOTEBOOK_DOCUMENT_DID_OPEN)
+    lsp_notebook_document__did_change = _ours(t.NOTEBOOK_DOCUMENT_DID_CHANGE)
+    lsp_notebook_document__did_close = _ours(t.NOTEBOOK_DOCUMENT_DID_CLOSE)
 
 
 class Server(LanguageServer):

@@ -191,7 +191,8 @@ class TestInContainers:
         assert containers_of(run.id) == []
         code, _, err = await wine.command("resume", run.id)
         assert code == 1
-        assert "has succeeded" in err
+        assert "is Succeeded" in err
+        assert "--from STEP" in err
 
     async def test_attach_and_stop_from_another_command(self, wine):
         (wine.root / "preprocess.py").write_text(

@@ -10,6 +10,7 @@ import pytest
 from stepbridge.errors import DefinitionError, ParameterError, StepBridgeError
 from stepbridge.events import RunStatus, StepFinished, StepLog, StepStarted
 from stepbridge.execution.execution import RunOptions
+from stepbridge.execution.executions import Overrides
 
 from tests.support.fake_engine import FakeContainer
 
@@ -263,6 +264,17 @@ async def test_steps_that_cannot_run_here_are_all_named_before_anything_runs(lab
     assert "[stubs.NAME]" in refused.value.hint
     assert not it.journal.executions()
     assert not it.engine.started
+
+
+async def test_a_retry_without_the_stub_names_its_step_too(lab):
+    it = lab(A=fail)
+    stubbed = RunOptions(stubs={"Spark": {}})
+    record = await it.run(definition(processing("A"), emr("Spark")), options=stubbed)
+    it.journal.save_step(record.run, "Spark", {"name": "Spark", "status": "Waiting"})
+    it.executions.overrides = Overrides()
+    with pytest.raises(StepBridgeError, match=r"this machine: Spark \(EMR\)"):
+        it.executions.retry(record.arn)
+    assert it.executions.need(record.arn).status is RunStatus.FAILED
 
 
 async def test_a_stub_stands_in_for_a_step(lab):

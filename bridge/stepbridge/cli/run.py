@@ -1,4 +1,4 @@
-"""`run`, `debug` and `resume`: a pipeline program, from its first line to the closing table."""
+"""`run` and `debug`: a pipeline program, from its first line to the closing table."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,11 @@ from stepbridge.events import RunStatus
 from stepbridge.execution.journal import ExecutionRecord
 from stepbridge.settings import Workspace
 
-from .completions import complete_run
 from .console import out
 from .launch_json import LaunchJsonWriter
 from .progress import JsonView, LiveView, PlainView, View
 
-Start = Callable[[Bridge, RunRequest, View], Awaitable[tuple[ExecutionRecord, ...]]]
+Start = Callable[[Bridge, View], Awaitable[tuple[ExecutionRecord, ...]]]
 ALL = "all"
 STOP_GRACE = 2.0  # seconds that containers get after Ctrl-C
 
@@ -81,7 +80,6 @@ _WHAT = (
         metavar="NAME=VALUE",
         help="An argument of get_pipeline(); repeatable.",
     ),
-    click.option("--python", metavar="PATH", help="Interpreter that runs the program."),
     click.option(
         "--from",
         "from_step",
@@ -97,7 +95,12 @@ _WHAT = (
     ),
 )
 
-_HOW = (
+HOW = (
+    click.option(
+        "--python",
+        metavar="PATH",
+        help="Interpreter of the program, and of steps that run as local processes.",
+    ),
     click.option("--engine", type=click.Choice(["auto", "docker", "process"]), help="What runs the steps."),
     click.option(
         "--image",
@@ -139,7 +142,7 @@ _HOW = (
 )
 
 
-def _with(options: tuple[Any, ...]) -> Callable[[Callable[..., int]], Callable[..., int]]:
+def with_options(options: tuple[Any, ...]) -> Callable[[Callable[..., int]], Callable[..., int]]:
     """A decorator that gives a command these options, in their order."""
 
     def decorate(command: Callable[..., int]) -> Callable[..., int]:
@@ -151,7 +154,7 @@ def _with(options: tuple[Any, ...]) -> Callable[[Callable[..., int]], Callable[.
 
 
 @click.command(epilog="Exit code: 0 when every execution succeeded, 1 otherwise, 2 for wrong usage.")
-@_with(_WHAT + _HOW)
+@with_options(_WHAT + HOW)
 def run(**options: Any) -> int:
     """Run a pipeline program on this machine.
 
@@ -167,7 +170,7 @@ def run(**options: Any) -> int:
 
 
 @click.command(epilog="Exit code: 0 when every execution succeeded, 1 otherwise, 2 for wrong usage.")
-@_with(_WHAT + _HOW)
+@with_options(_WHAT + HOW)
 def debug(**options: Any) -> int:
     """Run a pipeline; its steps wait for a debugger. `run --debug all --post-mortem`, in short.
 
@@ -180,46 +183,33 @@ def debug(**options: Any) -> int:
     return _main(**options)
 
 
-@click.command(epilog="Exit code: 0 when the execution succeeded, 1 otherwise, 2 for wrong usage.")
-@click.argument("run", default="latest", shell_complete=complete_run)
-@_with(_HOW)
-def resume(run: str, **options: Any) -> int:
-    """Go on with a run that failed, was stopped, or whose process died.
-
-    Steps that succeeded keep their results; all others run, with their scripts as they are now. RUN is an id,
-    the beginning of one, or `latest`.
-
-    \b
-    stepbridge resume
-    stepbridge resume 4k2j --post-mortem
-    """
-    from .history import find_run, open_journal
-
-    workspace, journal = open_journal()
-    record = find_run(journal, run)
-
-    async def start(bridge: Bridge, request: RunRequest, view: View) -> tuple[ExecutionRecord, ...]:
-        return (await bridge.resume(record.run, request),)
-
-    return _show(workspace, start, target=record.program, **options)
-
-
 def _main(**options: Any) -> int:
     path = Path(str(options["target"]).partition(":")[0])
     workspace = Workspace.find(path if path.exists() else Path.cwd())
+    request = replace(
+        request_of(workspace, options),
+        parameters=pairs(options["parameters"], "-p"),
+        arguments=pairs(options["arguments"], "-a"),
+        program_arguments=tuple(options["program_arguments"]),
+        from_step=options["from_step"],
+        only=frozenset(options["only"]),
+        use_cache=options["use_cache"],
+    )
 
-    async def start(bridge: Bridge, request: RunRequest, view: View) -> tuple[ExecutionRecord, ...]:
+    async def start(bridge: Bridge, view: View) -> tuple[ExecutionRecord, ...]:
         return await bridge.run(request, view.program_output)
 
-    return _show(workspace, start, **options)
+    return show(workspace, start, options)
 
 
-def _show(
-    workspace: Workspace, start: Start, *, as_json: bool, show_logs: bool | None, **options: Any
-) -> int:
-    view = make_view(workspace, as_json=as_json, show_logs=show_logs)
+def show(workspace: Workspace, start: Start, options: Mapping[str, Any]) -> int:
+    """Open a bridge, start what is to run, and show it to its end; returns the exit code.
+
+    options: those of HOW, and `target`, the program.
+    """
+    view = make_view(workspace, as_json=options["as_json"], show_logs=options["show_logs"])
     try:
-        return asyncio.run(_watch(workspace, view, start, **options))
+        return asyncio.run(_show(workspace, view, start, options))
     finally:
         view.close()
 
@@ -233,22 +223,20 @@ def make_view(workspace: Workspace, *, as_json: bool, show_logs: bool | None) ->
     return PlainView(console, workspace.s3)
 
 
-async def _watch(workspace: Workspace, view: View, start: Start, **options: Any) -> int:
-    """Open a bridge, start what is to run, and show it to its end; returns the exit code."""
-    request = _request(workspace, **options)
+async def _show(workspace: Workspace, view: View, start: Start, options: Mapping[str, Any]) -> int:
     bridge = await Bridge.open(
         workspace,
         engine=options["engine"],
-        python=options.get("python"),
+        python=options["python"],
         images=pairs(options["images"], "--image"),
     )
     try:
         bridge.bus.listen(view)
         if options["launch_json"] and (options["debug_steps"] or options["post_mortem"]):
             bridge.bus.listen(LaunchJsonWriter(bridge))
-        view.begin(Path(request.target).name)
+        view.begin(Path(options["target"]).name)
         with _stop_on_interrupt(bridge, view):
-            records = await start(bridge, request, view)
+            records = await start(bridge, view)
             ended = [await bridge.executions.finished(record.run) for record in records]
     finally:
         await bridge.close()
@@ -258,7 +246,8 @@ async def _watch(workspace: Workspace, view: View, start: Start, **options: Any)
     return code
 
 
-def _request(workspace: Workspace, **options: Any) -> RunRequest:
+def request_of(workspace: Workspace, options: Mapping[str, Any]) -> RunRequest:
+    """What the options of HOW ask for."""
     wait = frozenset(options["debug_steps"])
     settings = workspace.settings.debug
     choice = DebugChoice(
@@ -271,15 +260,9 @@ def _request(workspace: Workspace, **options: Any) -> RunRequest:
     )
     return RunRequest(
         target=options["target"],
-        parameters=pairs(options.get("parameters", ()), "-p"),
-        arguments=pairs(options.get("arguments", ()), "-a"),
-        program_arguments=tuple(options.get("program_arguments", ())),
         debug=choice.plan,
         debugged_steps=wait - {ALL},
         debug_port=options["debug_port"],
-        from_step=options.get("from_step"),
-        only=frozenset(options.get("only", ())),
-        use_cache=options.get("use_cache"),
     )
 
 

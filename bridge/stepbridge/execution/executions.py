@@ -217,12 +217,12 @@ class Executions:
         return record
 
     def retry(self, arn: str, *, parallelism: int | None = None) -> ExecutionRecord:
-        """Run the steps of a failed or stopped execution that did not succeed (RetryPipelineExecution)."""
-        record = self.need(arn)
-        if not record.status.ended or record.status is RunStatus.SUCCEEDED:
-            raise StepBridgeError(
-                f"Execution {record.run} is {record.status}: only failed and stopped ones are retried"
-            )
+        """Run the steps of a failed or stopped execution that did not succeed (RetryPipelineExecution).
+
+        Raises:
+            StepBridgeError: as `unfinished` does, or there are steps that cannot run on this machine.
+        """
+        record = self.unfinished(arn)
         definition = parse(record.definition_text)
         done = {s["name"] for s in self._journal.steps(record.run) if s["status"] == StepStatus.SUCCEEDED}
         rest = frozenset(step.name for step in definition.walk()) - done
@@ -232,10 +232,25 @@ class Executions:
             base=record.run,
             parallelism=parallelism,
         )
+        _refuse_unsupported(definition, options)
         again = replace(record, status=RunStatus.EXECUTING, failure="", ended=None, owner=os.getpid())
         self._journal.save_execution(again)
         self._launch(again, definition, bind(definition, record.parameters), options)
         return again
+
+    def unfinished(self, arn: str) -> ExecutionRecord:
+        """A run that ended before all its steps had succeeded, or whose bridge is gone.
+
+        Raises:
+            StepBridgeError: there is no such run, it is under way, or it has succeeded.
+        """
+        record = self.need(arn)
+        problem = f"Execution {record.run} is {record.status}: only failed and stopped ones go on"
+        if record.status is RunStatus.SUCCEEDED:
+            raise StepBridgeError(problem, "stepbridge run PROGRAM --from STEP runs a step again.")
+        if not record.status.ended and is_alive(record.owner):
+            raise StepBridgeError(problem, "End it first: stepbridge stop")
+        return record
 
     def stop(self, arn: str, grace_seconds: float = 5.0) -> None:
         """Stop a run; returns at once. A run whose bridge is gone is marked stopped."""
