@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# All tests. Brings up what they need: a container engine, test images, a headless VS Code.
+# All tests. Brings up what they need: a container engine, test images, both SDKs, a headless VS Code.
 # Tests run two at a time with containers, editors and debuggers on the same processors; what fails then gets
 # one more try alone, and both results are printed.
 # STEPBRIDGE_TEST_ARGS: more arguments for pytest. STEPBRIDGE_TEST_WORKERS: how many at a time.
@@ -7,6 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/ensure_docker.sh
 scripts/build_test_images.sh
+scripts/ensure_sdk_v3.sh
 export PYTHONDONTWRITEBYTECODE=1
 pytest() {
     # shellcheck disable=SC2086

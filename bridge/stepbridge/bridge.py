@@ -16,11 +16,12 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from .debug import DebugPlan, DebugpyCache, PathMapping
 from .definition.document import PipelineDefinition
@@ -70,8 +71,7 @@ OnOutput = Callable[[str, str], None]
 PlanOf = Callable[[str, tuple[PathMapping, ...]], DebugPlan]
 
 
-@dataclass(frozen=True)
-class RunRequest:
+class RunRequest(Struct, frozen=True):
     """A program to run, and how.
 
     debug: the plan of each step, by name and by the code it can run. debugged_steps: names that must exist.
@@ -220,6 +220,15 @@ class Bridge:
         self._serve(request, program=record.program)
         await self.engine()  # a bridge that died may have left containers of this run
         return self.executions.retry(record.arn)
+
+    def serve(self, request: RunRequest, records: Path) -> ProgramEndpoint:
+        """Let a program that is not ours to start work on the endpoint; its runs are as requested.
+
+        request: how to debug, and use_cache; what it says of the program means nothing here. records: the
+        folder where the program's processes leave what they observe.
+        """
+        self._serve(request, prepare=lambda: self._learn_so_far(0, records))
+        return self._program_endpoint
 
     def _serve(self, request: RunRequest, **overrides: Any) -> None:
         """From now on runs start and are debugged as the request says."""
@@ -549,8 +558,7 @@ class Bridge:
             file.write(content)
 
 
-@dataclass(frozen=True)
-class _Keys:
+class _Keys(Struct, frozen=True):
     """Random, new for every bridge."""
 
     program: str

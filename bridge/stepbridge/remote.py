@@ -5,17 +5,17 @@ from __future__ import annotations
 import http.client
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from .errors import StepBridgeError
 from .execution.executions import is_alive
 from .settings import Workspace
 
 
-@dataclass(frozen=True)
-class RemoteBridge:
+class RemoteBridge(Struct, frozen=True):
     """A bridge in another process of this machine."""
 
     pid: int

@@ -9,11 +9,11 @@ import fnmatch
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
+from msgspec import Struct
 
 from .errors import ConfigurationError
 
@@ -60,8 +60,7 @@ def longest_match(globs: Mapping[str, str], value: str) -> str | None:
     return globs[max(matches, key=len)] if matches else None
 
 
-@dataclass(frozen=True)
-class Workspace:
+class Workspace(Struct, frozen=True):
     """A folder with a pipeline, its settings, and where its state lies."""
 
     root: Path

@@ -10,11 +10,11 @@ import os
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from msgspec.structs import replace
 from stepbridge.debug import DebuggedProcess, DebugPlan, DebugpyCache, PathMapping, ScriptTarget, StepDebugger
 from stepbridge.engines.base import ContainerSpec, ExitStatus
 

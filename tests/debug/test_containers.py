@@ -11,10 +11,10 @@ import tempfile
 import time
 import uuid
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from stepbridge.debug import (
     DebuggedProcess,
     DebugPlan,

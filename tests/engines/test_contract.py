@@ -8,10 +8,10 @@ import http.client
 import os
 import socket
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from stepbridge.engines.base import Engine, ExitStatus, Mount
 from stepbridge.errors import EngineError, ImageNotFoundError
 

@@ -7,10 +7,10 @@ import base64
 import json
 import tempfile
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from stepbridge.engines.base import ContainerSpec
 from stepbridge.engines.docker import DockerEngine
 from stepbridge.engines.docker_host import Address, candidates

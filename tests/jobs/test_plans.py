@@ -116,7 +116,7 @@ def test_training_code_lies_in_place(context, tmp_path):
 
 
 def test_an_image_with_an_entry_point_keeps_it(context):
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     with_entry = replace(context, image_config=replace(PLAIN, entrypoint=("/start.sh",)))
     assert plan_training(TRAINING, with_entry).containers[0].entrypoint is None

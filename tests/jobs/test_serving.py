@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from msgspec.structs import force_setattr
 from stepbridge.engines.base import ImageConfig
 from stepbridge.errors import StepBridgeError, StorageError
 from stepbridge.jobs import JobContext
@@ -85,7 +86,7 @@ def test_artifacts_are_unpacked_at_the_models_place(context):
 def test_a_packed_script_of_the_workspace_runs_as_it_is_now(context, tmp_path):
     script = tmp_path / "inference.py"
     script.write_text("edited")
-    object.__setattr__(context, "sources", Sources(script))
+    force_setattr(context, "sources", Sources(script))
     served = serving_container(model(), context)
     mount = next(mount for mount in served.spec.mounts if mount.target == "/opt/ml/model")
     assert (mount.source / "code" / "inference.py").read_text() == "edited"
@@ -112,7 +113,7 @@ def test_loose_artifacts_are_shown_but_cannot_be_changed(context):
 
 
 def test_an_image_with_an_entry_point_is_told_to_serve(context):
-    object.__setattr__(context, "image_config", ImageConfig("sha256:1", ("/run.sh",), (), {}, "/", ""))
+    force_setattr(context, "image_config", ImageConfig("sha256:1", ("/run.sh",), (), {}, "/", ""))
     spec = serving_container(model(), context).spec
     assert (spec.entrypoint, spec.command) == (None, ("serve",))
 

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from stepbridge.program.calls import PipelineDeclaration, PipelineStart
 from stepbridge.program.compile_cache import CompileCache, CompileKey
 from stepbridge.program.observation import Observation

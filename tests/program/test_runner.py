@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import textwrap
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from stepbridge.errors import ProgramError
 from stepbridge.program.observation import read_observations
 
@@ -329,3 +330,24 @@ async def test_what_was_read_is_known_when_a_pipeline_starts(
     assert seen.read == {str(runner.workspace / "train.py"): ("program",)}
     runner.write("go", "")
     assert (await task).exit_code == 0
+
+
+async def test_waiters_look_often_and_never_give_up(runner: Runner) -> None:
+    """One look in a quarter of an hour and one in all, as the program says, would never see the object."""
+    program = """
+        import threading
+        import boto3
+        s3 = boto3.client("s3")
+        s3.create_bucket(Bucket="b")
+        put = lambda: boto3.client("s3").put_object(Bucket="b", Key="k", Body=b"x")
+        threading.Timer(1.0, put).start()
+        waiter = s3.get_waiter("object_exists")
+        waiter.wait(Bucket="b", Key="k", WaiterConfig={"Delay": 900, "MaxAttempts": 1})
+        print("there")
+    """
+    runner.write("program.py", textwrap.dedent(program))
+
+    result = await runner.run("program.py")
+
+    assert result.exit_code == 0, runner.output
+    assert runner.printed()[-1] == "there"

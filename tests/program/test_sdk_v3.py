@@ -1,7 +1,4 @@
-"""Real programs of the SageMaker Python SDK v3, in an environment of its own: v2 has the same name.
-
-uv venv ~/.cache/stepbridge/sdk-v3 && uv pip install -p ~/.cache/stepbridge/sdk-v3 'sagemaker>=3,<4'
-"""
+"""Real programs of the SageMaker Python SDK v3, in an environment of its own: v2 has the same name."""
 
 from __future__ import annotations
 

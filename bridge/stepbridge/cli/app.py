@@ -6,8 +6,10 @@ So `stepbridge --help` and completion stay quick, and a run pays for what it use
 from __future__ import annotations
 
 import difflib
+import gc
 import importlib
 import sys
+from types import ModuleType
 from typing import Any
 
 import click
@@ -46,9 +48,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        place = COMMANDS[cmd_name][0]
-        module = importlib.import_module(place if "." in place else f"{__package__}.{place}")
-        command = getattr(module, cmd_name.replace("-", "_"))
+        command = getattr(_load(COMMANDS[cmd_name][0]), cmd_name.replace("-", "_"))
         assert isinstance(command, click.Command)
         return command
 
@@ -65,6 +65,16 @@ class LazyGroup(click.Group):
             hint = f"Did you mean {near[0]}?" if near else "stepbridge --help lists them."
             ctx.fail(f"There is no command {name}. {hint}")
         return super().resolve_command(ctx, args)
+
+
+def _load(place: str) -> ModuleType:
+    """Import a command's module; the garbage collector need not look at what will stay."""
+    gc.disable()
+    try:
+        return importlib.import_module(place if "." in place else f"{__package__}.{place}")
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @click.group(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import IO
 
 from rich.console import Console
 from rich.table import Table
@@ -42,6 +43,13 @@ def out() -> Console:
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = PIPE_WIDTH
     return console
+
+
+def lines_to(file: IO[str]) -> Console:
+    """Plain lines, for a place that is neither a terminal nor a notebook's own display."""
+    return Console(
+        file=file, force_jupyter=False, highlight=False, markup=False, soft_wrap=True, width=PIPE_WIDTH
+    )
 
 
 def err() -> Console:

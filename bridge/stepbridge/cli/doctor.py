@@ -9,10 +9,11 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import click
+from msgspec import Struct
+from msgspec.structs import asdict
 from rich.text import Text
 
 from stepbridge import __version__
@@ -24,8 +25,7 @@ from .console import out
 FREE_GIGABYTES = 5
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(Struct, frozen=True):
     subject: str
     state: str  # "ok" | "note" | "missing"
     text: str

@@ -6,8 +6,9 @@ Pure: names and edges in, text out. Colours follow the reader's light or dark th
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from xml.sax.saxutils import escape
+
+from msgspec import Struct
 
 BOX_HEIGHT, GAP_X, GAP_Y, MARGIN = 44, 64, 20, 16
 CHARACTER = 7.6  # pixels of one character of a step's name
@@ -35,23 +36,20 @@ text { font: 13px system-ui, sans-serif; fill: #1f2328; }
 """
 
 
-@dataclass(frozen=True)
-class Node:
+class Node(Struct, frozen=True):
     name: str
     kind: str
     status: str = ""  # empty: not run
     note: str = ""  # duration, "cached" ...
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(Struct, frozen=True):
     source: str
     target: str
     branch: str = ""  # "True" or "False" for the edges of a condition
 
 
-@dataclass(frozen=True)
-class _Box:
+class _Box(Struct, frozen=True):
     node: Node
     x: float
     y: float

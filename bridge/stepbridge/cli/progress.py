@@ -1,13 +1,11 @@
-"""What a person (or a program) sees while a run goes on: three views of the same events."""
+"""What a person sees while a run goes on: a live table in a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
-import sys
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
+from msgspec import Struct, field
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.spinner import Spinner
@@ -29,7 +27,6 @@ PHASES = {
     "breakpoint": "stopped in the debugger",
 }
 
-
 DEBUGGING = {
     "waiting": "waiting for a debugger",
     "attached": "in the debugger",
@@ -37,20 +34,7 @@ DEBUGGING = {
 }
 
 
-class View(Protocol):
-    """Listens to the events of runs; `close` once at the end."""
-
-    def __call__(self, event: AnyEvent) -> None: ...
-    def begin(self, program: str) -> None:
-        """The program is about to run; nothing is known of its pipeline yet."""
-        ...
-
-    def program_output(self, stream: str, line: str) -> None: ...
-    def close(self) -> None: ...
-
-
-@dataclass
-class _Row:
+class _Row(Struct):
     name: str
     type: str
     status: StepStatus = StepStatus.WAITING
@@ -193,23 +177,6 @@ class PlainView:
 
     def program_output(self, stream: str, line: str) -> None:
         self._console.print(Text(line))
-
-    def close(self) -> None:
-        return None
-
-
-class JsonView:
-    """One event a line on standard output, as `events` defines them."""
-
-    def begin(self, program: str) -> None:
-        return None
-
-    def __call__(self, event: AnyEvent) -> None:
-        sys.stdout.write(events.encode(event).decode() + "\n")
-        sys.stdout.flush()
-
-    def program_output(self, stream: str, line: str) -> None:
-        sys.stderr.write(line + "\n")
 
     def close(self) -> None:
         return None

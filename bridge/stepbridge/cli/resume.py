@@ -11,8 +11,8 @@ from stepbridge.execution.journal import ExecutionRecord
 
 from .completions import complete_run
 from .history import find_run, open_journal
-from .progress import View
 from .run import HOW, request_of, show, with_options
+from .views import View
 
 
 @click.command(epilog="Exit code: 0 when the execution succeeded, 1 otherwise, 2 for wrong usage.")

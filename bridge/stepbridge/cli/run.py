@@ -7,47 +7,23 @@ import contextlib
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import click
+from msgspec.structs import replace
 
 from stepbridge.bridge import Bridge, RunRequest
-from stepbridge.debug import DebugPlan, PathMapping
+from stepbridge.debug import DebugChoice
 from stepbridge.events import RunStatus
 from stepbridge.execution.journal import ExecutionRecord
 from stepbridge.settings import Workspace
 
-from .console import out
 from .launch_json import LaunchJsonWriter
-from .progress import JsonView, LiveView, PlainView, View
+from .views import JsonView, View
 
 Start = Callable[[Bridge, View], Awaitable[tuple[ExecutionRecord, ...]]]
-ALL = "all"
 STOP_GRACE = 2.0  # seconds that containers get after Ctrl-C
-
-
-@dataclass(frozen=True)
-class DebugChoice:
-    """What the command line says about debugging, step by step."""
-
-    wait: frozenset[str]
-    arm: bool
-    post_mortem: bool
-    wait_seconds: float
-    post_mortem_seconds: float
-    just_my_code: bool
-
-    def plan(self, step: str, code: tuple[PathMapping, ...]) -> DebugPlan:
-        waits = step in self.wait or ALL in self.wait
-        return DebugPlan(
-            mode="wait" if waits else "arm" if self.arm else "off",
-            post_mortem=self.post_mortem,
-            just_my_code=self.just_my_code,
-            wait_seconds=self.wait_seconds,
-            post_mortem_seconds=self.post_mortem_seconds,
-        )
 
 
 def pairs(values: Iterable[str], option: str) -> dict[str, str]:
@@ -60,6 +36,30 @@ def pairs(values: Iterable[str], option: str) -> dict[str, str]:
         found[name] = value
     return found
 
+
+CACHE = click.option(
+    "--cache/--no-cache",
+    "use_cache",
+    default=None,
+    help="Reuse unchanged steps, or never; default: as each step's CacheConfig says.",
+)
+DEBUG = click.option(
+    "--debug",
+    "debug_steps",
+    multiple=True,
+    metavar="STEP",
+    help="This step waits for a debugger; repeatable; `all` for every step.",
+)
+ARM = click.option(
+    "--arm",
+    is_flag=True,
+    help="Every step can be attached to at any time; costs nothing until then.",
+)
+POST_MORTEM = click.option(
+    "--post-mortem",
+    is_flag=True,
+    help="A step that crashes waits for a debugger at the raising line.",
+)
 
 _WHAT = (
     click.argument("target", metavar="PROGRAM"),
@@ -87,12 +87,7 @@ _WHAT = (
         help="Run from this step on; earlier results come from the last run.",
     ),
     click.option("--only", "only", multiple=True, metavar="STEP", help="Run only this step; repeatable."),
-    click.option(
-        "--cache/--no-cache",
-        "use_cache",
-        default=None,
-        help="Reuse unchanged steps, or never; default: as each step's CacheConfig says.",
-    ),
+    CACHE,
 )
 
 HOW = (
@@ -109,29 +104,15 @@ HOW = (
         metavar="GLOB=IMAGE",
         help="A local image for image URIs; repeatable, before [images].",
     ),
-    click.option(
-        "--debug",
-        "debug_steps",
-        multiple=True,
-        metavar="STEP",
-        help="This step waits for a debugger; repeatable; `all` for every step.",
-    ),
+    DEBUG,
     click.option(
         "--debug-port",
         type=int,
         default=0,
         help="Loopback port of the first step that waits, then +1 (default: free ones).",
     ),
-    click.option(
-        "--arm",
-        is_flag=True,
-        help="Every step can be attached to at any time; costs nothing until then.",
-    ),
-    click.option(
-        "--post-mortem",
-        is_flag=True,
-        help="A step that crashes waits for a debugger at the raising line.",
-    ),
+    ARM,
+    POST_MORTEM,
     click.option(
         "--launch-json/--no-launch-json",
         default=True,
@@ -142,10 +123,10 @@ HOW = (
 )
 
 
-def with_options(options: tuple[Any, ...]) -> Callable[[Callable[..., int]], Callable[..., int]]:
+def with_options(options: tuple[Any, ...]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """A decorator that gives a command these options, in their order."""
 
-    def decorate(command: Callable[..., int]) -> Callable[..., int]:
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         for option in reversed(options):
             command = option(command)
         return command
@@ -178,7 +159,7 @@ def debug(**options: Any) -> int:
     stepbridge debug pipeline.py
     stepbridge debug pipeline.py --debug Train
     """
-    options["debug_steps"] = options["debug_steps"] or (ALL,)
+    options["debug_steps"] = options["debug_steps"] or (DebugChoice.ALL,)
     options["post_mortem"] = True
     return _main(**options)
 
@@ -217,6 +198,9 @@ def show(workspace: Workspace, start: Start, options: Mapping[str, Any]) -> int:
 def make_view(workspace: Workspace, *, as_json: bool, show_logs: bool | None) -> View:
     if as_json:
         return JsonView()
+    from .console import out
+    from .progress import LiveView, PlainView
+
     console = out()
     if console.is_terminal:
         return LiveView(console, workspace.s3, show_logs=bool(show_logs))
@@ -248,20 +232,13 @@ async def _show(workspace: Workspace, view: View, start: Start, options: Mapping
 
 def request_of(workspace: Workspace, options: Mapping[str, Any]) -> RunRequest:
     """What the options of HOW ask for."""
-    wait = frozenset(options["debug_steps"])
-    settings = workspace.settings.debug
     choice = DebugChoice(
-        wait=wait,
-        arm=options["arm"],
-        post_mortem=options["post_mortem"],
-        wait_seconds=settings.wait_seconds,
-        post_mortem_seconds=settings.post_mortem_seconds,
-        just_my_code=settings.just_my_code,
+        frozenset(options["debug_steps"]), options["arm"], options["post_mortem"], workspace.settings.debug
     )
     return RunRequest(
         target=options["target"],
         debug=choice.plan,
-        debugged_steps=wait - {ALL},
+        debugged_steps=choice.named,
         debug_port=options["debug_port"],
     )
 

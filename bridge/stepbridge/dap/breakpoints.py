@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from stepbridge.debug import PathMapping
 
@@ -19,8 +20,7 @@ ONCE = "A step runs once: a hit count has no meaning here. Use a condition, for 
 TRACING_FILTERS = frozenset({"raised", "userUnhandled"})  # work in an attached process only
 
 
-@dataclass(frozen=True)
-class StepBreakpoint:
+class StepBreakpoint(Struct, frozen=True):
     """A breakpoint on a step: by its line in the program (`position`), or by name."""
 
     id: int

@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from stepbridge.debug import DebuggedProcess, DebugPlan, DebugStream, PathMapping
 from stepbridge.debug.proxy import let_go
@@ -26,8 +27,7 @@ from .connection import RefusedError
 from .launch import LaunchArguments
 
 
-@dataclass(frozen=True)
-class ProcessKey:
+class ProcessKey(Struct, frozen=True):
     """One process of one container of a step; `pid` is the container's."""
 
     run: str
@@ -36,8 +36,7 @@ class ProcessKey:
     pid: int
 
 
-@dataclass(frozen=True)
-class DebugTimes:
+class DebugTimes(Struct, frozen=True):
     """How long a process holds for an editor that does not come, in seconds."""
 
     wait: float

@@ -16,8 +16,9 @@ import json
 import operator
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from stepbridge.definition.references import Scope, follow, parse_path, resolve
 from stepbridge.definition.values import JSON, Pointer, did_you_mean, kind, pointer_text, shown
@@ -40,8 +41,7 @@ class EvaluationError(StepBridgeError):
     """The expression names nothing, or the value does not fit the place it is to go to."""
 
 
-@dataclass(frozen=True)
-class View:
+class View(Struct, frozen=True):
     """What can be seen from a stack frame.
 
     arguments: of the frame's step, resolved. results: step -> {"Status", "Outputs", "Properties" ...} of the

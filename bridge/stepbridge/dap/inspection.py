@@ -9,8 +9,9 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from stepbridge.definition.values import JSON, Pointer, pointer_text
 from stepbridge.execution.execution import Execution
@@ -27,8 +28,7 @@ from .types import Evaluated, Scope, Source, StackFrame, Variable
 TEXT_LIMIT = 300  # characters of a container's value on one line
 
 
-@dataclass(frozen=True)
-class Frame:
+class Frame(Struct, frozen=True):
     """state: None for the frame of the pipeline itself. held: it is the step that the stop holds."""
 
     id: int
@@ -37,8 +37,7 @@ class Frame:
     held: bool
 
 
-@dataclass(frozen=True)
-class Node:
+class Node(Struct, frozen=True):
     """A container whose members a client may ask for.
 
     path: of its members, in an expression that `evaluate` reads. editable: members are part of the held

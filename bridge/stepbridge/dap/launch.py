@@ -6,9 +6,10 @@ docs/editors.md is the reference for users. Starts nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from stepbridge.bridge import RunRequest
 from stepbridge.errors import ConfigurationError
@@ -63,8 +64,7 @@ class Hidden(Arguments, frozen=True, kw_only=True, rename=lambda name: f"__{name
     port: int = 0
 
 
-@dataclass(frozen=True)
-class Launch:
+class Launch(Struct, frozen=True):
     """A launch whose program exists."""
 
     arguments: LaunchArguments

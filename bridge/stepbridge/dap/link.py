@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from stepbridge.debug.dap_frames import ByteStream, FrameError
 
@@ -32,8 +33,7 @@ from .protocol import (
 OWN = 2 * FORWARDED  # numbers of our own requests to debugpy; clients' and ours to clients are below
 
 
-@dataclass
-class Setup:
+class Setup(Struct):
     """What a client has told a debugger. Arguments as they stand in its requests."""
 
     initialize: dict[str, Any] = field(default_factory=dict)

@@ -10,11 +10,11 @@ import asyncio
 import itertools
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
+from msgspec import Struct
 
 from stepbridge import events
 from stepbridge.debug import PathMapping
@@ -43,8 +43,7 @@ class Client(Protocol):
     def backlog(self) -> int: ...
 
 
-@dataclass(frozen=True)
-class _Line:
+class _Line(Struct, frozen=True):
     """A line of output and what it belongs to."""
 
     category: str

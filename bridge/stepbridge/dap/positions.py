@@ -10,11 +10,12 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import tree_sitter
 import tree_sitter_json
+from msgspec import Struct
+from msgspec.structs import replace
 
 ANYTHING = ".+"
 FILE_LIMIT = 200  # files of the program that are looked at, so that a huge workspace stays quick
@@ -42,8 +43,7 @@ _CONSTRUCTOR = re.compile(r"step$|^RegisterModel$|^EstimatorTransformer$", re.IG
 _PARAMETER = re.compile(r"^Parameter(String|Integer|Float|Boolean)$")
 
 
-@dataclass(frozen=True)
-class StepPosition:
+class StepPosition(Struct, frozen=True):
     """A place that makes a step.
 
     name: as written out, "" where the program computes it. pattern: matches the step's name. literal: how
@@ -67,8 +67,7 @@ class StepPosition:
         return re.fullmatch(rf"{self.pattern}(-\S+)?", step, re.DOTALL) is not None
 
 
-@dataclass(frozen=True)
-class ProgramText:
+class ProgramText(Struct, frozen=True):
     """What one file of a pipeline says: its steps, in the order of their lines, and its variables.
 
     variables: name -> expression of a step or parameter it stands for ("Steps.Train", "Parameters.Trees").
@@ -156,8 +155,7 @@ def _module(root: Path, name: str) -> Iterator[Path]:
             yield candidate
 
 
-@dataclass(frozen=True)
-class _Name:
+class _Name(Struct, frozen=True):
     """A step's name as far as the text tells: see StepPosition."""
 
     text: str

@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import copy
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from msgspec import Struct, field
 
 from stepbridge.definition.references import resolve
 from stepbridge.errors import StepBridgeError
@@ -25,8 +26,7 @@ from .types import Thread
 FIRST_ID = 1_000_000_001  # debugpy counts from 1: in one session with a step, numbers tell whose they are
 
 
-@dataclass
-class PipelineThread:
+class PipelineThread(Struct):
     """A branch of a run. `step`: what it runs, is held before, or ran last."""
 
     id: int
@@ -41,8 +41,7 @@ class PipelineThread:
         return "pipeline" if self.id == FIRST_ID else f"pipeline: {self.step}"
 
 
-@dataclass
-class Stop:
+class Stop(Struct):
     """A step that is held before it starts. `arguments` are its own copy, and may be changed."""
 
     thread: PipelineThread

@@ -6,11 +6,12 @@ Never reads a pipeline definition and never starts a container; a `ContainerSpec
 
 from .control import DebuggedProcess, DebugStream
 from .debugpy_cache import DebugpyCache
-from .plan import DebugPlan, PathMapping, ScriptTarget
+from .plan import DebugChoice, DebugPlan, PathMapping, ScriptTarget
 from .relay import RelayServer
 from .session import StepDebugger
 
 __all__ = [
+    "DebugChoice",
     "DebugPlan",
     "DebugStream",
     "DebuggedProcess",

@@ -15,10 +15,11 @@ import os
 import secrets
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from stepbridge.errors import DebugError
 
@@ -47,8 +48,7 @@ class _Message(msgspec.Struct, frozen=True, rename={"kind": "type"}):
     token: str = ""
 
 
-@dataclass(frozen=True)
-class DebuggedProcess:
+class DebuggedProcess(Struct, frozen=True):
     """A snapshot of one process of a step. `pid` is the container's.
 
     state: "armed", "listening", "waiting", "attached", "detached", "crashed", "released" as in
@@ -90,8 +90,7 @@ class DebugStream:
             await self._writer.wait_closed()
 
 
-@dataclass
-class _Line:
+class _Line(Struct):
     """One process and its open line."""
 
     process: DebuggedProcess
@@ -182,7 +181,7 @@ class ControlServer:
         """Set fields of a process' snapshot (its state, for what is seen from outside) and tell everybody."""
         line = self._lines.get(pid)
         if line is not None:
-            line.process = replace(line.process, **changes)  # type: ignore[arg-type]
+            line.process = replace(line.process, **changes)
             self._notify(line.process)
 
     async def tunnel(self, pid: int, *, more: bool = False) -> DebugStream:

@@ -16,8 +16,9 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from stepbridge.errors import DebugError
 
@@ -26,8 +27,7 @@ PAYLOAD = Path(__file__).parent / "payload"
 LAYOUT = "2"  # part of every folder's name: raise it when PATCHES or the layout change
 
 
-@dataclass(frozen=True)
-class Release:
+class Release(Struct, frozen=True):
     """The newest debugpy for Pythons from `minimum` (up to the next release's)."""
 
     minimum: tuple[int, int]
@@ -46,8 +46,7 @@ RELEASES = (  # newest first: the payload takes the first whose minimum it meets
 )
 
 
-@dataclass(frozen=True)
-class Patch:
+class Patch(Struct, frozen=True):
     """One place of debugpy's source that we change when we unpack it: exactly one match, or we refuse."""
 
     file: str

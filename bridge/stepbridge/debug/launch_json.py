@@ -10,9 +10,10 @@ import json
 import os
 import tempfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from stepbridge.errors import ConfigurationError
 
@@ -24,8 +25,7 @@ MARK = "StepBridge: "
 _EMPTY = '{\n    "version": "0.2.0",\n    "configurations": []\n}\n'
 
 
-@dataclass(frozen=True)
-class AttachEntry:
+class AttachEntry(Struct, frozen=True):
     """One step that a stock editor attaches to at a loopback port."""
 
     step: str
@@ -93,8 +93,7 @@ class _NotJsonError(ValueError):
     """The text is not what VS Code would accept."""
 
 
-@dataclass(frozen=True)
-class _Node:
+class _Node(Struct, frozen=True):
     """A value with its place in the text: text[start:end]. `items` of an array, `members` of an object."""
 
     start: int

@@ -7,17 +7,19 @@ and `PathMapping`s from a job.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import ClassVar, Literal
+
+from msgspec import Struct
+
+from stepbridge.settings import DebugSettings
 
 VARIABLE = "STEPBRIDGE_DEBUG"  # read by payload/stepbridge_payload/settings.py
 
 Mode = Literal["off", "arm", "wait"]
 
 
-@dataclass(frozen=True)
-class DebugPlan:
+class DebugPlan(Struct, frozen=True):
     """How a step is debugged.
 
     mode: "wait" holds the script until an editor is there, "arm" lets an editor come at any time and costs
@@ -37,8 +39,33 @@ class DebugPlan:
         return self.mode != "off" or self.post_mortem
 
 
-@dataclass(frozen=True)
-class ScriptTarget:
+class DebugChoice(Struct, frozen=True):
+    """What a person wants of the debugger, of all steps of a run: `wait` names those that wait, or ALL."""
+
+    ALL: ClassVar = "all"
+
+    wait: frozenset[str]
+    arm: bool
+    post_mortem: bool
+    settings: DebugSettings
+
+    @property
+    def named(self) -> frozenset[str]:
+        """Steps that the pipeline must have."""
+        return self.wait - {self.ALL}
+
+    def plan(self, step: str, code: tuple[PathMapping, ...]) -> DebugPlan:
+        waits = step in self.wait or self.ALL in self.wait
+        return DebugPlan(
+            mode="wait" if waits else "arm" if self.arm else "off",
+            post_mortem=self.post_mortem,
+            just_my_code=self.settings.just_my_code,
+            wait_seconds=self.settings.wait_seconds,
+            post_mortem_seconds=self.settings.post_mortem_seconds,
+        )
+
+
+class ScriptTarget(Struct, frozen=True):
     """Which Python processes of a step run the user's code.
 
     files: container paths, absolute or the last parts of one ("train.py"), of the step's own script.
@@ -52,8 +79,7 @@ class ScriptTarget:
     prefixes: tuple[str, ...] = ("/opt/ml/code", "/opt/ml/processing", "/opt/ml/input")
 
 
-@dataclass(frozen=True, order=True)
-class PathMapping:
+class PathMapping(Struct, frozen=True, order=True):
     """A file or folder of this machine and where the step sees it."""
 
     local: Path  # absolute

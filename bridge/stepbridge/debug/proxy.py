@@ -11,8 +11,9 @@ import asyncio
 import contextlib
 import itertools
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from . import dap_frames
 from .dap_frames import ByteStream, FrameError, FrameStream, Head
@@ -73,8 +74,7 @@ _GOODBYE_SECONDS = 2.0
 Filter = Callable[[Head, bytes], bytes | None]
 
 
-@dataclass(frozen=True)
-class AttachOptions:
+class AttachOptions(Struct, frozen=True):
     """What is put into a client's attach request where it does not say so itself.
 
     port: where the client connected; debugpy hands it on in the configuration of sub-processes.

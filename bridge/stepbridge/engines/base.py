@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
+from msgspec import Struct, field
+from msgspec.structs import replace
 
-@dataclass(frozen=True)
-class Mount:
+
+class Mount(Struct, frozen=True):
     """A file or folder of this machine at a path of the container."""
 
     source: Path  # absolute, on this machine
@@ -22,8 +23,7 @@ class Mount:
     read_only: bool = False
 
 
-@dataclass(frozen=True)
-class ContainerSpec:
+class ContainerSpec(Struct, frozen=True):
     """All that a container needs. Values are final: nothing in here is a reference."""
 
     name: str  # unique: <pipeline>-<step>-<execution>-<host>
@@ -55,20 +55,17 @@ class ContainerSpec:
         return replace(self, mounts=(*self.mounts, *mounts))
 
 
-@dataclass(frozen=True)
-class OutputLine:
+class OutputLine(Struct, frozen=True):
     stream: str  # "stdout" | "stderr"
     text: str  # without the line end; undecodable bytes replaced
 
 
-@dataclass(frozen=True)
-class ExitStatus:
+class ExitStatus(Struct, frozen=True):
     code: int  # 128 + signal where a signal ended it
     out_of_memory: bool = False
 
 
-@dataclass(frozen=True)
-class ImageConfig:
+class ImageConfig(Struct, frozen=True):
     """What we need to know of an image before we start it."""
 
     id: str  # content digest (sha256:...)

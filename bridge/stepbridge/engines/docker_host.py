@@ -8,15 +8,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from stepbridge.errors import EngineError
 
 
-@dataclass(frozen=True)
-class Address:
+class Address(Struct, frozen=True):
     """A Unix socket, or host and port of a plain TCP endpoint."""
 
     url: str  # as a person writes it in DOCKER_HOST

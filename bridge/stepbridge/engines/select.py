@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+from msgspec import Struct
 
 from stepbridge.errors import EngineError
 
@@ -14,8 +15,7 @@ from .process import Interpreters, ProcessEngine
 ANSWER_SECONDS = 3.0
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(Struct, frozen=True):
     engine: Engine
     reason: str  # one line for a person
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 import string
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 _ALPHABET = string.ascii_lowercase + string.digits
 
@@ -22,8 +23,7 @@ def new_id(length: int = 12) -> str:
     return "".join(secrets.choice(_ALPHABET) for _ in range(length))
 
 
-@dataclass(frozen=True)
-class Arns:
+class Arns(Struct, frozen=True):
     region: str
     account: str
 

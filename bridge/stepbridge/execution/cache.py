@@ -11,10 +11,10 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from stepbridge.definition.document import Step
 from stepbridge.storage.objects import ObjectStore
@@ -28,8 +28,7 @@ _DESTINATIONS = {"S3Output", "OutputDataConfig", "CheckpointConfig", "TensorBoar
 CACHEABLE = ("Processing", "Training", "Tuning")
 
 
-@dataclass(frozen=True)
-class Reuse:
+class Reuse(Struct, frozen=True):
     source: str  # ARN of the execution that made it
     result: StepResult
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(Struct, frozen=True):
     outputs: Mapping[str, str]
     failure: str | None  # None: success
 

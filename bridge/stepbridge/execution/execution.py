@@ -11,9 +11,11 @@ import logging
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from stepbridge.definition.document import PipelineDefinition
 from stepbridge.definition.graph import Graph, graph
@@ -66,8 +68,7 @@ class OpenGate:
         return None
 
 
-@dataclass(frozen=True)
-class RunOptions:
+class RunOptions(Struct, frozen=True):
     """How a run is to go, beyond what the wire can say.
 
     selected: only these steps run, None: all. Results of the others come from `base`, the run they were
@@ -82,8 +83,7 @@ class RunOptions:
     stubs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class RunServices:
+class RunServices(Struct, frozen=True):
     """The parts a run works with."""
 
     jobs: JobRunner

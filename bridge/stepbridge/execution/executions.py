@@ -11,14 +11,14 @@ import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
 from typing import Any
 
+from msgspec import Struct, field
+from msgspec.structs import replace
+
 from stepbridge.definition.document import PipelineDefinition, parse
-from stepbridge.definition.graph import graph
 from stepbridge.definition.parameters import bind
-from stepbridge.definition.rules import Finding, check
-from stepbridge.definition.values import did_you_mean, pointer_text
+from stepbridge.definition.values import did_you_mean
 from stepbridge.errors import CompiledError, DefinitionError, StepBridgeError
 from stepbridge.events import RunStatus, StepStatus
 from stepbridge.jobs import plan_processing, plan_training
@@ -44,8 +44,7 @@ _DESCRIBE = {
 OptionsFor = Callable[[ExecutionRecord, PipelineDefinition], RunOptions]
 
 
-@dataclass(frozen=True)
-class Overrides:
+class Overrides(Struct, frozen=True):
     """What the person who started the program asked for; it wins over what the program asked for."""
 
     parameters: Mapping[str, str] = field(default_factory=dict)
@@ -114,7 +113,7 @@ class Executions:
         earlier = self.pipeline(name)
         if earlier is None:
             raise StepBridgeError(f"There is no pipeline {name}")
-        if definition_text is not None:
+        if definition_text is not None and definition_text != earlier.definition_text:
             self._refuse_invalid(definition_text)
             changes["definition_text"] = definition_text
         given = {member: value for member, value in changes.items() if value is not None}
@@ -402,8 +401,10 @@ class Executions:
     # inside
 
     def _refuse_invalid(self, definition_text: str) -> None:
+        from .validation import validate  # the rules are not loaded where a definition is as it was
+
         try:
-            _check(definition_text)
+            validate(definition_text)
         except DefinitionError as error:
             self.overrides.refuse(error)
             raise
@@ -468,18 +469,6 @@ class Executions:
         return next((e for e in earlier if e.status.ended), None)
 
 
-def _check(definition_text: str) -> None:
-    """Raises DefinitionError for what `stepbridge check` calls an error."""
-    graph(parse(definition_text)).order()
-    errors = [f for f in check(definition_text) if f.severity == "error" and not _means_nothing_here(f)]
-    if errors:
-        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-        raise DefinitionError(
-            f"{pointer_text(errors[0].pointer)}: {errors[0].message} [{errors[0].code}]{more}",
-            "docs/rules.md explains the rules; stepbridge check reports them all.",
-        )
-
-
 def _refuse_unsupported(definition: PipelineDefinition, options: RunOptions) -> None:
     """Raises StepBridgeError with all steps that are to run and cannot: better now than after an hour."""
     wanted = [
@@ -494,11 +483,6 @@ def _refuse_unsupported(definition: PipelineDefinition, options: RunOptions) -> 
             "Give each one's outputs in [stubs.NAME] of stepbridge.toml (an empty table where nothing needs"
             " them), or leave it out with --only.",
         )
-
-
-def _means_nothing_here(finding: Finding) -> bool:
-    """Roles are not assumed on this machine, and programs name placeholders."""
-    return bool(finding.pointer) and finding.pointer[-1] == "RoleArn"
 
 
 def _as_task(task: asyncio.Task[None] | Future[None]) -> asyncio.Future[None]:

@@ -12,11 +12,12 @@ import shutil
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from stepbridge.engines.base import Container, ContainerSpec, Engine, ExitStatus
 from stepbridge.errors import StepBridgeError
@@ -56,8 +57,7 @@ class DebuggerFactory(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class JobOrder:
+class JobOrder(Struct, frozen=True):
     """A job to run: `request` is the Create* request with every value final."""
 
     kind: str  # "training" | "processing" | "transform"
@@ -72,8 +72,7 @@ class JobOrder:
     attempt: int = 1
 
 
-@dataclass(frozen=True)
-class JobOutcome:
+class JobOutcome(Struct, frozen=True):
     """How a job ended. status: "Completed", "Failed" or "Stopped"."""
 
     status: str
@@ -85,8 +84,7 @@ class JobOutcome:
     metrics: tuple[dict[str, Any], ...] = ()
 
 
-@dataclass
-class RunningJob:
+class RunningJob(Struct):
     """A job while it runs: what `stop` and `restart` act upon."""
 
     order: JobOrder
@@ -112,8 +110,7 @@ class RunningJob:
         await asyncio.gather(*(container.stop(grace_seconds) for container in self.containers))
 
 
-@dataclass(frozen=True)
-class JobServices:
+class JobServices(Struct, frozen=True):
     """The parts a job runner works with."""
 
     engine: Callable[[], Any]  # () -> Awaitable[Engine]; the engine is chosen when the first job needs it
@@ -397,8 +394,7 @@ class _Attempt:
         self._services.bus.publish(event(run=order.run, time=time.time(), step=order.step, **values))
 
 
-@dataclass(frozen=True)
-class _Server:
+class _Server(Struct, frozen=True):
     port: int
     debugger: ContainerDebugger | None
 

@@ -11,11 +11,11 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from stepbridge.events import RunStatus
 
@@ -41,8 +41,7 @@ CREATE INDEX IF NOT EXISTS cache_by_step ON cache (pipeline, step, created);
 """
 
 
-@dataclass(frozen=True)
-class PipelineRecord:
+class PipelineRecord(Struct, frozen=True):
     name: str
     arn: str
     definition_text: str
@@ -57,8 +56,7 @@ class PipelineRecord:
     last_run: float | None = None
 
 
-@dataclass(frozen=True)
-class ExecutionRecord:
+class ExecutionRecord(Struct, frozen=True):
     run: str
     arn: str
     pipeline: str  # its name
@@ -88,8 +86,8 @@ class ExecutionRecord:
 
 
 _JSON_COLUMNS = {"tags", "parameters", "selective"}
-_PIPELINE_COLUMNS = tuple(PipelineRecord.__dataclass_fields__)
-_EXECUTION_COLUMNS = tuple(ExecutionRecord.__dataclass_fields__)
+_PIPELINE_COLUMNS = tuple(PipelineRecord.__struct_fields__)
+_EXECUTION_COLUMNS = tuple(ExecutionRecord.__struct_fields__)
 
 
 class Journal:

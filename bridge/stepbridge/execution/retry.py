@@ -6,13 +6,13 @@ Source: "Retry Policy for Pipeline Steps" (documentation of the service); defaul
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from stepbridge.definition.document import RetryPolicy
 
 
-@dataclass
-class RetryState:
+class RetryState(Struct):
     """Counts the attempts of one step, policy by policy."""
 
     policies: Sequence[RetryPolicy]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+
+from msgspec import Struct
 
 from stepbridge.definition.document import PipelineDefinition
 from stepbridge.errors import DefinitionError, StorageError
@@ -16,8 +17,7 @@ from .journal import ExecutionRecord
 from .state import StepState
 
 
-@dataclass(frozen=True)
-class RunScope:
+class RunScope(Struct, frozen=True):
     """Implements `definition.references.Scope`."""
 
     definition: PipelineDefinition

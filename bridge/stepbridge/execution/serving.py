@@ -13,9 +13,10 @@ import random
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
+
+from msgspec import Struct, field
 
 from stepbridge.errors import StepBridgeError
 from stepbridge.jobs.model_client import PING_LIMIT, Invocation
@@ -34,8 +35,7 @@ _HOP_BY_HOP = ("transfer-encoding", "connection", "keep-alive")
 _CHUNK = 64 * 1024
 
 
-@dataclass
-class _Variant:
+class _Variant(Struct):
     """A model of an endpoint. port: where its server answers, 0 before it is ready."""
 
     described: Mapping[str, Any]  # of the endpoint configuration
@@ -59,16 +59,14 @@ class _Variant:
         self.ready.set()
 
 
-@dataclass
-class _Deployment:
+class _Deployment(Struct):
     """One configuration, running."""
 
     config: Mapping[str, Any]
     variants: tuple[_Variant, ...]
 
 
-@dataclass
-class _Endpoint:
+class _Endpoint(Struct):
     name: str
     arn: str
     created: float

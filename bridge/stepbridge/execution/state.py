@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from stepbridge.definition.document import Step
 from stepbridge.events import StepPlan, StepStatus
 
 
-@dataclass
-class StepState:
+class StepState(Struct):
     """One step of one run. Changed by the executor alone, on its loop."""
 
     plan: StepPlan

@@ -13,8 +13,9 @@ import os
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from stepbridge.engines.base import ImageConfig
 from stepbridge.engines.docker import DockerEngine
@@ -28,8 +29,7 @@ FOLDER = "/opt/stepbridge-build"
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 
 
-@dataclass(frozen=True)
-class Framework:
+class Framework(Struct, frozen=True):
     """What an image of a framework holds, and which managed images it stands for."""
 
     name: str
@@ -51,8 +51,7 @@ FRAMEWORKS = {
 }
 
 
-@dataclass(frozen=True)
-class BuiltImage:
+class BuiltImage(Struct, frozen=True):
     tag: str
     id: str
     toolkit: bool  # it has the training toolkit

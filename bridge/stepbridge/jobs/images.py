@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from stepbridge.engines.base import Engine, ImageConfig
 from stepbridge.errors import ImageNotFoundError
@@ -19,8 +20,7 @@ Login = Callable[[str, str], Mapping[str, str] | None]
 """(account, region) -> user name and password for the registry, None where there are no AWS credentials."""
 
 
-@dataclass(frozen=True)
-class LocalImage:
+class LocalImage(Struct, frozen=True):
     reference: str
     config: ImageConfig
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from stepbridge.errors import StepBridgeError
 
@@ -22,28 +23,24 @@ class NotThereError(StepBridgeError):
     """A record lacks what a filter selects."""
 
 
-@dataclass(frozen=True)
-class Names:
+class Names(Struct, frozen=True):
     names: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Places:
+class Places(Struct, frozen=True):
     """Indexes and slices of a list."""
 
     places: tuple[int | slice, ...]
 
 
-@dataclass(frozen=True)
-class All:
+class All(Struct, frozen=True):
     pass
 
 
 Step = Names | Places | All
 
 
-@dataclass(frozen=True)
-class JsonPath:
+class JsonPath(Struct, frozen=True):
     """A parsed filter; `select` applies it."""
 
     text: str

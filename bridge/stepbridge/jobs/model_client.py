@@ -10,8 +10,9 @@ import asyncio
 import http.client
 import json
 from collections.abc import Awaitable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeVar
+
+from msgspec import Struct
 
 from .plan import JobFailure, ModelServer
 
@@ -20,15 +21,13 @@ _PING_INTERVAL = (0.02, 1.0)  # seconds: the first, and the longest
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(Struct, frozen=True):
     status: int
     content_type: str
     body: bytes
 
 
-@dataclass(frozen=True)
-class Invocation:
+class Invocation(Struct, frozen=True):
     """What a model's container answered, to be read as it comes; header names are in lower case."""
 
     status: int

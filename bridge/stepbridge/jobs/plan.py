@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 import msgspec
+from msgspec import Struct, field
 
 from stepbridge.engines.base import ContainerSpec, ImageConfig
 from stepbridge.errors import StepBridgeError
 from stepbridge.storage.objects import ObjectStore
 
 
-@dataclass(frozen=True)
-class CodeMapping:
+class CodeMapping(Struct, frozen=True):
     """A file or folder of the workspace and where a container sees it."""
 
     local: Path  # absolute
@@ -46,8 +45,7 @@ class SourceCode(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class JobContext:
+class JobContext(Struct, frozen=True):
     """What every plan needs beside the request."""
 
     name: str  # job name
@@ -64,8 +62,7 @@ class JobContext:
     payload: Path = Path(__file__).parent / "payload"
 
 
-@dataclass(frozen=True)
-class OutputMove:
+class OutputMove(Struct, frozen=True):
     """After the job: what lies in `folder` goes to `uri`."""
 
     name: str  # output name, "model" or "output"
@@ -101,8 +98,7 @@ JobClient = Callable[[ModelServer], Awaitable[None]]
 """Asks a model server what is to be asked; the container ends when it returns. Raises JobFailure."""
 
 
-@dataclass(frozen=True)
-class JobPlan:
+class JobPlan(Struct, frozen=True):
     containers: tuple[ContainerSpec, ...]  # one per host, algo-1 first
     outputs: tuple[OutputMove, ...]
     failure_file: Path | None  # /opt/ml/output/failure as seen from here, of algo-1

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from stepbridge.engines.base import ContainerSpec, Mount
 
@@ -91,8 +92,7 @@ class ProcessingRequest(Request, frozen=True, kw_only=True):
     stopping_condition: Stopping = Stopping()
 
 
-@dataclass(frozen=True)
-class _Code:
+class _Code(Struct, frozen=True):
     """Inputs that hold code of the workspace: shown as the workspace has it now, writable as in the cloud."""
 
     mounts: Mapping[str, Mount]  # by input name

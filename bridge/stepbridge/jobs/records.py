@@ -11,8 +11,9 @@ import io
 import json
 import struct
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any, BinaryIO
+
+from msgspec import Struct
 
 from .json_path import JsonPath, NotThereError
 from .plan import JobFailure
@@ -70,8 +71,7 @@ def _exactly(stream: BinaryIO, size: int, kind: str) -> bytes:
     return b"".join(pieces)
 
 
-@dataclass(frozen=True)
-class Batch:
+class Batch(Struct, frozen=True):
     """What one request carries. records: as they stood in the input, before any filter."""
 
     body: bytes
@@ -113,8 +113,7 @@ def _batch(held: list[tuple[bytes, bytes]]) -> Batch:
 # -- filters and joins -------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class DataProcessing:
+class DataProcessing(Struct, frozen=True):
     """InputFilter, OutputFilter and JoinSource of one job."""
 
     input_filter: JsonPath

@@ -14,9 +14,11 @@ import shutil
 import socket
 import tarfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from stepbridge.engines.base import ContainerSpec, Mount
 from stepbridge.errors import StepBridgeError, StorageError
@@ -128,8 +130,7 @@ def _with_text_environments(described: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-@dataclass(frozen=True)
-class ServingContainer:
+class ServingContainer(Struct, frozen=True):
     """A container that serves a model, and what a job plan needs beside it."""
 
     spec: ContainerSpec

@@ -11,10 +11,11 @@ import gzip
 import http.client
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
+
+from msgspec import Struct
 
 from stepbridge.errors import StepBridgeError
 
@@ -149,8 +150,7 @@ def _environment(job: TransformRequest) -> dict[str, str]:
     return values
 
 
-@dataclass(frozen=True)
-class _Limits:
+class _Limits(Struct, frozen=True):
     """What the request leaves open is the server's word (/execution-parameters), or the service's default."""
 
     concurrent: int
@@ -167,8 +167,7 @@ class _Limits:
         return cls(concurrent, str(strategy).replace("_", "").lower() == "multirecord", megabytes * 2**20)
 
 
-@dataclass(frozen=True)
-class _Client:
+class _Client(Struct, frozen=True):
     """The job's work on its model server."""
 
     job: TransformRequest

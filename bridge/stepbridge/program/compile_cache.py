@@ -12,10 +12,10 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct
 
 from .calls import Call, PipelineDeclaration, PipelineStart, uploads
 from .observation import Observation
@@ -32,8 +32,7 @@ _ENVIRONMENT = ("AWS_REGION", "AWS_DEFAULT_REGION", "PYTHONPATH", "SAGEMAKER_USE
 _ABSENT = "absent"
 
 
-@dataclass(frozen=True)
-class CompileKey:
+class CompileKey(Struct, frozen=True):
     """What is asked for. Equal keys share one record; a later record replaces an earlier one."""
 
     target: ProgramTarget

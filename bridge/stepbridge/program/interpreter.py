@@ -7,14 +7,14 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from stepbridge.errors import ProgramError
 
 
-@dataclass(frozen=True)
-class Interpreter:
+class Interpreter(Struct, frozen=True):
     path: Path  # absolute; not resolved, since a virtual environment is known by its own path
     origin: str  # why this one: "--python", "setting", "VIRTUAL_ENV", ".venv" ...
 

@@ -14,8 +14,9 @@ import signal
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from stepbridge.errors import ProgramError
 
@@ -25,14 +26,14 @@ from .problems import explain, suggest
 from .target import ProgramTarget
 
 PAYLOAD = Path(__file__).parent / "payload" / "site"
+VARIABLE = "STEPBRIDGE_PROGRAM"  # read by payload/site/sitecustomize.py
 _GRACE_SECONDS = 5.0
 _DRAIN_SECONDS = 1.0  # for output that is still in the pipe when the program has ended
 
 OnOutput = Callable[[str, str], None]  # stream ("stdout" | "stderr"), line without its end
 
 
-@dataclass(frozen=True)
-class Endpoint:
+class Endpoint(Struct, frozen=True):
     """Where the program's AWS calls go. services: only these ("sagemaker", ...); empty: all."""
 
     url: str
@@ -43,8 +44,7 @@ class Endpoint:
     services: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class ProgramResult:
+class ProgramResult(Struct, frozen=True):
     """How a program ended and what it did at the endpoint."""
 
     exit_code: int  # 128 + signal where a signal ended it
@@ -124,7 +124,7 @@ def program_environment(
 ) -> dict[str, str]:
     """The program's environment variables: `base`, with all that leads to AWS led to `endpoint`."""
     variables = dict(base)
-    variables["STEPBRIDGE_PROGRAM"] = json.dumps(
+    variables[VARIABLE] = json.dumps(
         {
             "endpoint": endpoint.url,
             "access_key": endpoint.access_key,

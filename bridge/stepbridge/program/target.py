@@ -6,9 +6,10 @@ Reads no more than it needs to tell them apart; runs nothing.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+from msgspec import Struct
 
 from stepbridge.errors import ProgramError
 
@@ -18,8 +19,7 @@ Kind = Literal["script", "function", "notebook", "definition"]
 _KINDS: dict[str, Kind] = {".py": "script", ".ipynb": "notebook", ".json": "definition"}
 
 
-@dataclass(frozen=True)
-class ProgramTarget:
+class ProgramTarget(Struct, frozen=True):
     """A file that can be run, and how. `name` is the function (or pipeline object) of kind "function"."""
 
     path: Path  # absolute, exists

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from stepbridge.errors import StepBridgeError
 
@@ -16,8 +17,7 @@ PREFIX = "/_stepbridge/"
 AdminHandler = Callable[[Request, Mapping[str, str]], Response]
 
 
-@dataclass(frozen=True)
-class _Route:
+class _Route(Struct, frozen=True):
     method: str
     pattern: re.Pattern[str]
     handler: AdminHandler

@@ -7,14 +7,14 @@ knows the key id got it from us, over a channel that only this user can read.
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass
 from urllib.parse import unquote
+
+from msgspec import Struct
 
 from .http import Request
 
 
-@dataclass(frozen=True)
-class Credential:
+class Credential(Struct, frozen=True):
     """What a request carries. `service` and `region` are empty where the signature has no scope."""
 
     access_key: str

@@ -7,8 +7,9 @@ times are seconds since the epoch.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal, Protocol
+
+from msgspec import Struct
 
 JobKind = Literal["training", "processing", "transform", "tuning"]
 
@@ -187,8 +188,7 @@ class Serving(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class LogLine:
+class LogLine(Struct, frozen=True):
     time: float
     text: str
 

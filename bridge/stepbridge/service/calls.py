@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+from msgspec import Struct, field
 
 from .http import Request, Response
 
@@ -26,8 +26,7 @@ _S3_ON_OBJECT = {"PUT": "PutObject", "GET": "GetObject", "HEAD": "HeadObject", "
 _S3_ON_BUCKET = {"PUT": "CreateBucket", "GET": "ListObjects", "HEAD": "HeadBucket", "DELETE": "DeleteBucket"}
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(Struct, frozen=True):
     """One answered request; `error` is the error code, empty where it succeeded."""
 
     service: str

@@ -14,10 +14,11 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from io import BufferedReader
 from typing import BinaryIO, Protocol, cast
 from urllib.parse import parse_qsl, unquote
+
+from msgspec import Struct, field
 
 CHUNK = 256 * 1024  # bytes read from a body at once
 _HEAD_LIMIT = 64 * 1024  # bytes of a request's line and headers
@@ -71,8 +72,7 @@ class Body(Protocol):
         ...
 
 
-@dataclass
-class Request:
+class Request(Struct):
     """One request. `path` is decoded, `raw_path` as it was sent, `query` keeps empty values."""
 
     method: str
@@ -96,8 +96,7 @@ class Request:
         return b"".join(parts)
 
 
-@dataclass(frozen=True)
-class FileRange:
+class FileRange(Struct, frozen=True):
     """Bytes of an open file: `length` of them from `start`. The server closes it."""
 
     file: BinaryIO
@@ -105,8 +104,7 @@ class FileRange:
     length: int
 
 
-@dataclass
-class Response:
+class Response(Struct):
     """An answer. An iterator is streamed as it yields, in chunks; `length` is set where its size is known."""
 
     status: int = 200

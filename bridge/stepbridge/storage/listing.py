@@ -13,16 +13,16 @@ import time
 from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 _REMEMBER_FROM = 1000  # entries
 _REMEMBERED_FOLDERS = 16
 _SETTLED = 0.1  # seconds; a folder changed later than that may change again within its time stamp
 
 
-@dataclass
-class Cursor:
+class Cursor(Struct):
     """What of a tree is wanted. `skip` may be moved during a walk: keys that start with it are passed."""
 
     prefix: str = ""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from .keys import as_prefix, check_bucket, check_key, parse_uri
 from .listing import Cursor, Folders
 
 
-@dataclass(frozen=True)
-class MappedData:
+class MappedData(Struct, frozen=True):
     """One entry: everything at or below a key is this file or folder."""
 
     bucket: str

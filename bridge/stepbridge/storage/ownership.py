@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec import Struct
 
-@dataclass(frozen=True)
-class Owner:
+
+class Owner(Struct, frozen=True):
     """A user and a group; `enforce` is set where we run as root and may have to give files away."""
 
     uid: int

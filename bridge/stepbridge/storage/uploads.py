@@ -13,10 +13,10 @@ import secrets
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct
 
 from stepbridge.errors import StorageError
 
@@ -36,8 +36,7 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
     algorithm: str = ""  # of the parts' checksums, where the client announced one
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(Struct, frozen=True):
     """A part that arrived. `checksum` is hexadecimal, empty where none came with it."""
 
     number: int

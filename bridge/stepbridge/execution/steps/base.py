@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
+
+from msgspec import Struct, field
 
 from stepbridge.definition.document import Step
 from stepbridge.execution.arns import Arns
@@ -66,8 +67,7 @@ class Registry(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class StepContext:
+class StepContext(Struct, frozen=True):
     """What a handler may use."""
 
     run: str
@@ -84,8 +84,7 @@ class StepContext:
     note_metadata: Callable[[Mapping[str, Any]], None]  # tells the wire about the job as soon as it exists
 
 
-@dataclass(frozen=True)
-class StepResult:
+class StepResult(Struct, frozen=True):
     """properties: what `Steps.<name>...` reads, in the shape of the step type's Describe* response."""
 
     properties: Mapping[str, Any]

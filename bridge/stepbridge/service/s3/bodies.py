@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from stepbridge.service.errors import ServiceError
 from stepbridge.service.http import CHUNK, Request
@@ -15,8 +16,7 @@ from .checksums import NAMES, announced, check_md5, digest_of
 _LINE_LIMIT = 8192
 
 
-@dataclass(frozen=True)
-class Received:
+class Received(Struct, frozen=True):
     """What arrived: its checksum (algorithm and base64), empty where the client sent none."""
 
     algorithm: str = ""

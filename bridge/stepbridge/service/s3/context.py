@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from urllib.parse import parse_qsl, quote
+
+from msgspec import Struct
 
 from stepbridge.service.errors import ServiceError, request_id
 from stepbridge.service.http import Request, Response
@@ -16,8 +17,7 @@ from stepbridge.storage.uploads import Uploads
 DOCUMENT_LIMIT = 8 * 1024 * 1024  # bytes of a request's XML
 
 
-@dataclass(frozen=True)
-class Context:
+class Context(Struct, frozen=True):
     """One per endpoint."""
 
     store: ObjectStore
@@ -27,8 +27,7 @@ class Context:
     account: str
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(Struct, frozen=True):
     """One request, taken apart. `key` is empty for calls on the bucket."""
 
     context: Context

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from stepbridge.service.errors import ServiceError
 from stepbridge.service.http import Response
@@ -18,8 +19,7 @@ _MOST = 1000
 _LAST = "\U0010ffff"  # sorts after all keys that share a prefix
 
 
-@dataclass
-class _Page:
+class _Page(Struct):
     """One page: objects and common prefixes, in the order of their names."""
 
     objects: list[ObjectInfo] = field(default_factory=list)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from stepbridge.service.backend import Executions, Serving
 from stepbridge.service.errors import ServiceError
@@ -17,8 +18,7 @@ from .model import ServiceModel
 Call = Callable[["Context", Mapping[str, Any]], Mapping[str, Any]]
 
 
-@dataclass(frozen=True)
-class Resources:
+class Resources(Struct, frozen=True):
     """The records of one account and region, and how they are named and described."""
 
     records: Records
@@ -39,8 +39,7 @@ class Resources:
         return {"IamIdentity": {"Arn": role, "PrincipalId": "AROASTEPBRIDGE000000:stepbridge"}}
 
 
-@dataclass(frozen=True)
-class Context(Resources):
+class Context(Resources, frozen=True):
     """One per endpoint."""
 
     executions: Executions

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
+
+from msgspec import Struct
 
 from stepbridge.service.backend import JobKind
 from stepbridge.service.errors import ServiceError
@@ -15,8 +16,7 @@ from .context import Call, Context, invalid, name_of
 from .paging import Item, page
 
 
-@dataclass(frozen=True)
-class Kind:
+class Kind(Struct, frozen=True):
     """Names and words of one kind of job."""
 
     key: JobKind

@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from .context import invalid
 
@@ -21,8 +22,7 @@ _TIME_FILTERS = {
 }
 
 
-@dataclass(frozen=True)
-class Item:
+class Item(Struct, frozen=True):
     """One line of a listing: what it is sorted and filtered by, and what the client gets."""
 
     name: str

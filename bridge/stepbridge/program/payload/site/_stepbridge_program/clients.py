@@ -5,6 +5,7 @@ the call that makes clients is wrapped. Never imports botocore itself.
 """
 
 from .imports import after_import
+from .patches import replace
 
 
 class Target:
@@ -69,9 +70,9 @@ def _wrap_session(session_class, target, before_start):
         except ProfileNotFound:
             return {}
 
-    session_class.create_client = create_local_client
+    replace(session_class, "create_client", create_local_client)
     if not target.services:
-        session_class.get_scoped_config = tolerant_scoped_config
+        replace(session_class, "get_scoped_config", tolerant_scoped_config)
 
 
 def _local_config(service, config):

@@ -30,6 +30,13 @@ def install():
         sys.meta_path.insert(0, _Finder())
 
 
+def uninstall():
+    """Forget what has not been imported yet."""
+    _before.clear()
+    _after.clear()
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _Finder)]
+
+
 def _call(callback, module):
     try:
         callback(module)

@@ -12,6 +12,7 @@ import os
 import sys
 
 from .imports import after_import
+from .patches import replace
 
 _SCHEME = "file://"
 
@@ -102,9 +103,9 @@ def _redirect_sessions(module):
         if wait:
             self.wait_for_processing_job(job_name, poll=min(poll, 1))
 
-    local_session._initialize = initialise_at_endpoint
-    local_session.logs_for_job = wait_instead_of_logs
-    local_session.logs_for_processing_job = wait_instead_of_processing_logs
+    replace(local_session, "_initialize", initialise_at_endpoint)
+    replace(local_session, "logs_for_job", wait_instead_of_logs)
+    replace(local_session, "logs_for_processing_job", wait_instead_of_processing_logs)
 
 
 def _adapted(client, name, call):
@@ -175,7 +176,9 @@ def _redirect_pipelines(module, role, notice):
         _wait(execution, module)  # a local start() returns when all steps have ended
         return execution
 
-    pipeline_class.create, pipeline_class.update, pipeline_class.start = create_here, update_here, start_here
+    replace(pipeline_class, "create", create_here)
+    replace(pipeline_class, "update", update_here)
+    replace(pipeline_class, "start", start_here)
 
 
 def _list_steps_in_both_shapes(module):
@@ -199,7 +202,7 @@ def _list_steps_in_both_shapes(module):
         def get(self, key, default=None):
             return self[key] if key == "PipelineExecutionSteps" else default
 
-    execution.list_steps = lambda self, *arguments, **named: Steps(self, *arguments, **named)
+    replace(execution, "list_steps", lambda self, *arguments, **named: Steps(self, *arguments, **named))
 
 
 def _wait(execution, module):
@@ -222,9 +225,10 @@ def _redirect_session_calls(module):
             PipelineName=PipelineName, **named
         )
 
-    session.create_pipeline = session.update_pipeline = create_pipeline
+    for name in ("create_pipeline", "update_pipeline"):
+        replace(session, name, create_pipeline)
     for name in ("describe_pipeline", "delete_pipeline", "start_pipeline_execution"):
-        setattr(session, name, at_endpoint(name))
+        replace(session, name, at_endpoint(name))
 
 
 def _is_local(holder):
@@ -244,7 +248,8 @@ def _keep_files_of_processors(module):
         with _Hidden(self, outputs, "output", lambda item: item, "destination"):  # v3 keeps them itself
             return outputs_of(self, outputs, *rest, **named)
 
-    processor._normalize_inputs, processor._normalize_outputs = inputs_staying, outputs_staying
+    replace(processor, "_normalize_inputs", inputs_staying)
+    replace(processor, "_normalize_outputs", outputs_staying)
 
 
 class _Hidden:
@@ -279,4 +284,4 @@ def _allow_checkpoints(module):
     def add_as_in_the_cloud(cls, local_mode, estimator, train_args):
         return add(cls, False, estimator, train_args)
 
-    training_job._add_spot_checkpoint_args = classmethod(add_as_in_the_cloud)
+    replace(training_job, "_add_spot_checkpoint_args", classmethod(add_as_in_the_cloud))

@@ -1,6 +1,7 @@
 """Keeps the SDK from sending telemetry and from replacing tracebacks; its results stay the same."""
 
 from .imports import after_import
+from .patches import replace
 
 _TELEMETRY = (
     "sagemaker.telemetry.telemetry_logging",
@@ -23,10 +24,10 @@ def _silence(module):
 
     for name in ("_telemetry_emitter", "_capture_telemetry"):
         if hasattr(module, name):
-            setattr(module, name, undecorated)
+            replace(module, name, undecorated)
     for name in ("_send_telemetry_request", "_send_telemetry", "_requests_helper"):
         if hasattr(module, name):
-            setattr(module, name, lambda *arguments, **named: None)
+            replace(module, name, lambda *arguments, **named: None)
 
 
 def _keep_excepthook(module):
@@ -41,4 +42,4 @@ def _keep_excepthook(module):
             return sys.excepthook
         return install(*arguments, **named)
 
-    module.install = install_for_others
+    replace(module, "install", install_for_others)

@@ -1,5 +1,6 @@
 """Installs everything that a pipeline program needs to run against the local endpoint."""
 
+import atexit
 import json
 import os
 import sys
@@ -9,10 +10,34 @@ record = None  # of this process; the launcher adds to it
 
 def activate(configuration):
     """Act on the JSON that `stepbridge.program.runner` put into `STEPBRIDGE_PROGRAM`."""
-    global record
-    from . import clients, failure, imports, local_mode, quiet, speed, watch
+    from . import failure, speed
 
     chosen = json.loads(configuration)
+    _redirect(chosen)
+    speed.install()
+    failure.install(record)
+    atexit.register(record.write)
+    _cache_bytecode(chosen.get("bytecode"))
+
+
+def enter(configuration):
+    """`activate` for a process that goes on after us: a notebook's kernel. `leave` ends it."""
+    _redirect(json.loads(configuration))
+
+
+def leave():
+    """Put back what `enter` changed. Clients made since then stay as they are."""
+    from . import imports, patches
+
+    record.stop()
+    imports.uninstall()
+    patches.undo()
+
+
+def _redirect(chosen):
+    global record
+    from . import clients, imports, local_mode, polling, quiet, watch
+
     imports.install()
     record = watch.Record(chosen["record"], chosen["workspace"])
     target = clients.Target(
@@ -20,11 +45,9 @@ def activate(configuration):
     )
     clients.redirect(target, before_start=record.write)
     quiet.install()
-    speed.install()
+    polling.install()
     local_mode.install(chosen["role"], record.notices.append)
-    failure.install(record)
     record.start()
-    _cache_bytecode(chosen.get("bytecode"))
 
 
 def _cache_bytecode(folder):

@@ -5,12 +5,12 @@ An audit hook sees each `open` and each listing of a folder in the workspace and
 exit and before each request that makes the service run something, so that it knows the code it is to run.
 """
 
-import atexit
 import json
 import os
 import sys
 
 from . import places
+from .patches import replace
 
 _NOT_READING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | getattr(os, "O_DIRECTORY", 0)
 _SKIPPED = ("/.git/", "/__pycache__/", "/.stepbridge/", "/node_modules/", "/.venv/", "/.ipynb_checkpoints/")
@@ -21,6 +21,7 @@ class Record:
         self._folder = folder
         self._prefix = os.path.join(workspace, "")
         self._process = os.getpid()
+        self._stopped = False
         self.read = {}  # absolute path -> set of "program", "sdk"
         self.listed = {}
         self.environment = {}  # name -> value or None
@@ -31,9 +32,14 @@ class Record:
     def start(self):
         sys.addaudithook(self._audit)
         self._watch_environment()
-        atexit.register(self.write)
+
+    def stop(self):
+        """Note no more; Python keeps an audit hook for good."""
+        self._stopped = True
 
     def _audit(self, event, arguments):
+        if self._stopped:
+            return
         if event == "open" or event in ("os.listdir", "os.scandir"):
             try:
                 self._note_event(event, arguments)
@@ -84,7 +90,7 @@ class Record:
                 record.setdefault(str(name), value)
             return value
 
-        environ_class.__getitem__ = get_noted_item
+        replace(environ_class, "__getitem__", get_noted_item)
 
     def write(self):
         if os.getpid() != self._process:  # a fork of the program
