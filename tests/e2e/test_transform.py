@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.dap_client import DapClient
 from tests.support.docker_images import PYTHON, TOOLKIT, missing
-from tests.support.runs import Project, in_containers, in_processes
+from tests.support.runs import Project, in_containers, in_processes, line_of
 
 docker = [pytest.mark.docker, pytest.mark.skipif(bool(missing(PYTHON)), reason=missing(PYTHON) or "-")]
 toolkit = [pytest.mark.docker, pytest.mark.skipif(bool(missing(TOOLKIT)), reason=missing(TOOLKIT) or "-")]
@@ -24,10 +24,6 @@ def scores(tmp_path: Path) -> Project:
     root = tmp_path / "scores"
     shutil.copytree(Path(__file__).parent / "transform", root)
     return Project(root)
-
-
-def line_of(path: Path, text: str) -> int:
-    return next(number for number, line in enumerate(path.read_text().splitlines(), 1) if text in line)
 
 
 def answers(project: Project, output: str) -> dict[str, str]:

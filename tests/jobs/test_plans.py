@@ -138,6 +138,24 @@ def test_training_outputs_are_packed_and_moved(context, store):
         assert tar.getnames() == ["weights"]
 
 
+def test_models_of_all_hosts_become_one(context, store, tmp_path):
+    plan = plan_training(TRAINING, context)
+    first, second = (mount_at(container.mounts, "/opt/ml/model").source for container in plan.containers)
+    (tmp_path / "outside").mkdir()
+    (first / "both").write_text("of the first")
+    (first / "link").symlink_to(tmp_path / "outside")
+    for name in ("both", "deep/own", "link/stray"):
+        (second / name).parent.mkdir(exist_ok=True)
+        (second / name).write_text("of the second")
+    move_outputs(plan, store, failed=False)
+    with tarfile.open(store.path("s3://bucket/models/job/output/model.tar.gz")) as tar:
+        assert sorted(tar.getnames()) == ["both", "deep", "deep/own", "link"]
+        kept = tar.extractfile("both")
+        assert kept is not None
+        assert kept.read() == b"of the first"
+    assert list((tmp_path / "outside").iterdir()) == []
+
+
 def test_processing_mounts_and_outputs(context, store, tmp_path):
     request = {
         "AppSpecification": {
@@ -188,7 +206,7 @@ def test_a_prefix_that_is_no_folder_and_shards(store, tmp_path):
         "s3://bucket/data/a.csv"
     ).stat().st_ino
     (half,) = mounts_for(store, "s3://bucket/data", "/d", staging=tmp_path / "half", what="x", shard=(1, 2))
-    assert [p.name for p in half.source.rglob("*.csv")] == ["b.csv"]
+    assert [p.relative_to(half.source).as_posix() for p in half.source.rglob("*.csv")] == ["b.csv"]
 
 
 def test_a_manifest_names_its_files(store, tmp_path):
@@ -223,8 +241,7 @@ def test_a_malformed_request_names_the_member(context):
 
 def test_the_reason_is_what_the_script_said(context):
     plan = plan_training({**TRAINING, "ResourceConfig": {}}, context)
-    assert plan.failure_file is not None
-    plan.failure_file.write_text(
+    plan.failure_files["algo-1"].write_text(
         'Traceback (most recent call last):\n  File "/opt/ml/code/t.py", line 3, in f\nValueError: no\n'
     )
     reason = failure_reason(plan, "algo-1", ExitStatus(1), [], timed_out=False, kind="The training job")

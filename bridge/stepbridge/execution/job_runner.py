@@ -45,6 +45,10 @@ class ContainerDebugger(Protocol):
         """Returns at once, or as soon as no client holds a process of the container any more."""
         ...
 
+    async def unattended(self) -> None:
+        """Returns at once, or as soon as no client looks at a process and no crash is kept for one."""
+        ...
+
     async def close(self) -> None: ...
 
 
@@ -94,6 +98,11 @@ class RunningJob:
     stopping: bool = False
     restarting: bool = False
     timed_out: bool = False
+
+    @property
+    def ending(self) -> bool:
+        """Its containers are being ended, for whatever reason."""
+        return self.stopping or self.restarting or self.timed_out
 
     async def stop(self, grace_seconds: float = 5.0) -> None:
         self.stopping = True
@@ -219,6 +228,7 @@ class _Attempt:
         self._debuggers: list[ContainerDebugger] = []
         self._satisfied = False  # the plan's client has all it wanted
         self._refusal = ""  # why it gave up
+        self._failed_host = ""  # the first that failed; the others are ended for it
 
     async def run(self) -> JobOutcome:
         started = time.time()
@@ -235,7 +245,8 @@ class _Attempt:
 
     async def _collect(self, started: float, statuses: Mapping[str, ExitStatus]) -> JobOutcome:
         await self._give_back()
-        host, worst = max(statuses.items(), key=lambda item: item[1].code != 0)
+        host = self._failed_host or max(statuses, key=lambda name: statuses[name].code != 0)
+        worst = statuses[host]
         stopped = self._job.stopping and not self._job.timed_out
         failed = worst.code != 0 or self._job.timed_out
         outputs: dict[str, str] = {}
@@ -301,10 +312,22 @@ class _Attempt:
                 status = await self._answered(asked, status)
             if watch:
                 await watch
+            if status.code != 0 and not self._job.ending:
+                await self._end_others(spec.hostname or "", debugger)
             return status
         finally:
             if debugger is not None:
                 await debugger.close()
+
+    async def _end_others(self, host: str, debugger: ContainerDebugger | None) -> None:
+        """One host has failed, and with it the job: the others would wait for it for ever."""
+        if self._failed_host:
+            return
+        self._failed_host = host
+        for other in self._debuggers:
+            if other is not debugger:
+                await other.unattended()
+        await asyncio.gather(*(container.stop() for container in self._job.containers))
 
     async def _ask(self, container: Container, debugger: ContainerDebugger | None) -> None:
         """Do with a model server what the job is for; it has nothing more to do then."""

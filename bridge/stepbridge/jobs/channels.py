@@ -49,7 +49,7 @@ def mounts_for(
     folder = store.mountable(uri) if shard is None else None
     if folder is not None and folder.is_dir():
         return (Mount(folder, target, read_only=True),)
-    found = _shard(_prefix(store, uri), shard)
+    found = _shard(_below(store, uri), shard)
     if not found and shard is None:
         raise _missing(uri, what)
     return _linked(found, target, staging)
@@ -68,7 +68,7 @@ def objects_of(store: ObjectStore, uri: str, *, what: str, kind: str = "S3Prefix
     info = store.head(uri)
     if info is not None and not info.key.endswith("/"):
         return [(info.path.name, info.path)]
-    found = _prefix(store, f"{uri.rstrip('/')}/") or _prefix(store, uri)
+    found = _below(store, uri)
     if not found:
         raise _missing(uri, what)
     return found
@@ -93,6 +93,11 @@ def _local_mount(path: Path, target: str, what: str) -> Mount:
     return Mount(
         path.resolve(), f"{target.rstrip('/')}/{path.name}" if path.is_file() else target, read_only=True
     )
+
+
+def _below(store: ObjectStore, uri: str) -> list[tuple[str, Path]]:
+    """Of the folder that the address names, or else of all keys that begin so; paths as in a channel."""
+    return _prefix(store, f"{uri.rstrip('/')}/") or _prefix(store, uri)
 
 
 def _prefix(store: ObjectStore, uri: str) -> list[tuple[str, Path]]:

@@ -25,6 +25,7 @@ from .plan import (
     OutputMove,
     Request,
     container_name,
+    host_names,
     read_request,
     resource_config,
     writable,
@@ -114,7 +115,7 @@ def plan_training(request: Mapping[str, Any], context: JobContext) -> JobPlan:
         StorageError: an input channel's data is not there.
     """
     job = read_request(TrainingRequest, request, f"training job {context.name}")
-    hosts = tuple(f"algo-{number + 1}" for number in range(job.resource_config.hosts))
+    hosts = host_names(job.resource_config.hosts)
     hyperparameters, code_mounts, code = _script_mode(job, context)
     code_channels, channel_code = _code_channels(job, context)
     containers = tuple(
@@ -123,27 +124,27 @@ def plan_training(request: Mapping[str, Any], context: JobContext) -> JobPlan:
     )
     output = f"{job.output_data_config.s3_output_path.rstrip('/')}/{context.name}/output"
     compressed = job.output_data_config.compression_type != "NONE"
-    first = context.folder / hosts[0]
+    folders = [context.folder / host for host in hosts]
     return JobPlan(
         containers=containers,
         outputs=(
             OutputMove(
                 "model",
-                first / "model",
+                tuple(folder / "model" for folder in folders),
                 f"{output}/model.tar.gz" if compressed else f"{output}/model",
                 archive=compressed,
                 optional=True,
             ),
             OutputMove(
                 "output",
-                first / "output" / "data",
+                tuple(folder / "output" / "data" for folder in folders),
                 f"{output}/output.tar.gz" if compressed else f"{output}/data",
                 archive=compressed,
                 on_failure=True,
                 optional=True,
             ),
         ),
-        failure_file=first / "output" / "failure",
+        failure_files={host: context.folder / host / "output" / "failure" for host in hosts},
         time_limit=float(job.stopping_condition.max_runtime_in_seconds),
         scripts=_scripts(hyperparameters, job),
         code=(*code, *channel_code),

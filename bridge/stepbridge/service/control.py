@@ -57,15 +57,23 @@ class Control:
         return json_answer({})
 
     def _debug(self, request: Request, parts: Parts) -> Response:
-        """Port, processes and path mappings of a step that can be debugged now."""
+        """Port, processes and path mappings of a step that can be debugged now; `port` is algo-1's."""
         run, step = self._need(parts["run"]), parts["step"]
 
         def look() -> dict[str, Any]:
             return {
                 "port": self._debuggers.relay_port(run, step),
+                "ports": {s.host: s.relay.port for s in self._debuggers.sessions(run, step)},
                 "processes": [
-                    {"pid": p.pid, "state": p.state, "python": p.python, "argv": list(p.argv)}
-                    for p in self._debuggers.processes(run, step)
+                    {
+                        "host": session.host,
+                        "pid": p.pid,
+                        "state": p.state,
+                        "python": p.python,
+                        "argv": list(p.argv),
+                    }
+                    for session in self._debuggers.sessions(run, step)
+                    for p in session.debugger.processes()
                 ],
                 "pathMappings": [mapping.as_dap() for mapping in self._debuggers.mappings(run, step)],
             }
