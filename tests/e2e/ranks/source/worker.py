@@ -4,17 +4,13 @@ import json
 import os
 import socket
 import time
+from pathlib import Path
 
 
 def own_sum():
-    folder = os.environ["SM_CHANNEL_SHARDS"]
-    names = sorted(os.listdir(folder))
-    print("shards", *names)
-    total = 0
-    for name in names:
-        with open(os.path.join(folder, name)) as file:
-            total += sum(int(line) for line in file)
-    return total
+    files = sorted(Path(os.environ["SM_CHANNEL_SHARDS"]).iterdir())
+    print("shards", *(file.name for file in files))
+    return sum(int(file.read_text()) for file in files)
 
 
 def gather(total, world, port):
@@ -48,8 +44,8 @@ def main():
     else:
         send(total, master, port)
     name = f"rank-{rank}.json"
-    with open(os.path.join(os.environ["SM_MODEL_DIR"], name), "w") as file:
-        json.dump({"rank": rank, "total": total, "host": os.environ["SM_CURRENT_HOST"]}, file)
+    kept = {"rank": rank, "total": total, "host": os.environ["SM_CURRENT_HOST"]}
+    Path(os.environ["SM_MODEL_DIR"], name).write_text(json.dumps(kept))
 
 
 main()
