@@ -108,6 +108,31 @@ def test_training_config_files(context):
     assert plan.scripts == ("/opt/ml/code/train.py",)
 
 
+def with_channel(mode: str, kind: str = "S3Prefix") -> dict[str, object]:
+    source = {"S3Uri": "s3://bucket/data", "S3DataType": kind}
+    channel = {"ChannelName": "train", "InputMode": mode, "DataSource": {"S3DataSource": source}}
+    return {**TRAINING, "InputDataConfig": [channel]}
+
+
+@pytest.mark.parametrize(("mode", "told"), [("FastFile", "File"), ("Pipe", "Pipe"), ("File", "File")])
+def test_the_input_mode_of_a_channel(context, mode, told):
+    plan = plan_training(with_channel(mode), context)
+    folder = mount_at(plan.containers[1].mounts, "/opt/ml/input").source
+    config = json.loads((folder / "config" / "inputdataconfig.json").read_text())
+    assert config["train"]["TrainingInputMode"] == told
+    mounted = "/opt/ml/input/data/train" in {mount.target for mount in plan.containers[1].mounts}
+    assert mounted is (mode != "Pipe")
+    assert [pipe.folder.parent.parent.name for pipe in plan.pipes] == (
+        ["algo-1", "algo-2"] if mode == "Pipe" else []
+    )
+
+
+@pytest.mark.parametrize(("mode", "kind"), [("File", "AugmentedManifestFile"), ("FastFile", "ManifestFile")])
+def test_data_that_an_input_mode_has_not(context, mode, kind):
+    with pytest.raises(StepBridgeError, match=f"channel train of job: an? {kind} .* input mode {mode}"):
+        plan_training(with_channel(mode, kind), context)
+
+
 def test_training_code_lies_in_place(context, tmp_path):
     plan = plan_training(TRAINING, context)
     code = mount_at(plan.containers[0].mounts, "/opt/ml/code")
@@ -197,6 +222,22 @@ def test_processing_mounts_and_outputs(context, store, tmp_path):
     (out / "r.json").write_text("{}")
     move_outputs(plan, store, failed=False)
     assert store.path("s3://bucket/out/r.json").read_text() == "{}"
+
+
+def test_a_processing_input_in_pipe_mode_is_files_and_says_so(context):
+    given = {
+        "S3Uri": "s3://bucket/data",
+        "LocalPath": "/data",
+        "S3DataType": "S3Prefix",
+        "S3InputMode": "Pipe",
+    }
+    request = {
+        "AppSpecification": {"ImageUri": "image"},
+        "ProcessingInputs": [{"InputName": "in", "S3Input": given}],
+    }
+    plan = plan_processing(request, context)
+    assert mount_at(plan.containers[0].mounts, "/data").read_only
+    assert plan.notices == ("input in: no pipes in processing jobs here; it is files in /data",)
 
 
 def test_a_prefix_that_is_no_folder_and_shards(store, tmp_path):

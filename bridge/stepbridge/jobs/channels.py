@@ -44,7 +44,7 @@ def mounts_for(
     if kind == "ManifestFile":
         return _linked(_shard(_manifest(store, uri, what), shard), target, staging)
     if kind == "AugmentedManifestFile" or store.head(uri) is not None:
-        path = _existing_object(store, uri, what)
+        path = existing_object(store, uri, what)
         return (Mount(path, f"{target.rstrip('/')}/{uri.rpartition('/')[2]}", read_only=True),)
     folder = store.mountable(uri) if shard is None else None
     if folder is not None and folder.is_dir():
@@ -112,7 +112,7 @@ def _prefix(store: ObjectStore, uri: str) -> list[tuple[str, Path]]:
 
 def _manifest(store: ObjectStore, uri: str, what: str) -> list[tuple[str, Path]]:
     """Manifest: a JSON list, first {"prefix": ...}, then keys relative to it (S3DataSource, API)."""
-    path = _existing_object(store, uri, what)
+    path = existing_object(store, uri, what)
     try:
         entries = json.loads(path.read_text("utf-8"))
         prefix = entries[0]["prefix"]
@@ -121,7 +121,7 @@ def _manifest(store: ObjectStore, uri: str, what: str) -> list[tuple[str, Path]]
         raise StorageError(
             f"{what}: {uri} is no manifest", 'It must be a JSON list that starts with {"prefix": "s3://..."}.'
         ) from None
-    return [(name, _existing_object(store, prefix + name, what)) for name in names]
+    return [(name, existing_object(store, prefix + name, what)) for name in names]
 
 
 def _shard(found: list[tuple[str, Path]], shard: tuple[int, int] | None) -> list[tuple[str, Path]]:
@@ -142,7 +142,8 @@ def _linked(found: Iterable[tuple[str, Path]], target: str, staging: Path) -> tu
     return (Mount(staging, target, read_only=True),)
 
 
-def _existing_object(store: ObjectStore, uri: str, what: str) -> Path:
+def existing_object(store: ObjectStore, uri: str, what: str) -> Path:
+    """The file of an object. Raises StorageError where there is none."""
     info = store.head(uri)
     if info is None:
         raise _missing(uri, what)

@@ -13,6 +13,8 @@ from stepbridge.engines.base import ContainerSpec, ImageConfig
 from stepbridge.errors import StepBridgeError
 from stepbridge.storage.objects import ObjectStore
 
+from .pipes import Pipe
+
 
 @dataclass(frozen=True)
 class CodeMapping:
@@ -116,6 +118,7 @@ class JobPlan:
     internal_network: bool = False
     notices: tuple[str, ...] = ()  # arguments without meaning on this machine
     client: JobClient | None = None  # the first container is a server: it does nothing by itself
+    pipes: tuple[Pipe, ...] = ()  # what is to be written while the containers run
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
