@@ -237,7 +237,7 @@ def test_a_processing_input_in_pipe_mode_is_files_and_says_so(context):
     }
     plan = plan_processing(request, context)
     assert mount_at(plan.containers[0].mounts, "/data").read_only
-    assert plan.notices == ("input in: no pipes in processing jobs here; it is files in /data",)
+    assert plan.notices == ("input in: processing jobs have files here, not pipes: /data",)
 
 
 def test_a_prefix_that_is_no_folder_and_shards(store, tmp_path):

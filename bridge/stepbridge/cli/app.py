@@ -18,6 +18,7 @@ from stepbridge.errors import StepBridgeError
 COMMANDS = {
     "run": ("run", "Run a pipeline program on this machine."),
     "debug": ("run", "Run a pipeline; its steps wait for a debugger."),
+    "serve": ("serve", "Serve AWS clients: the AWS CLI, boto3, a shell."),
     "resume": ("resume", "Go on with a run that failed or was stopped."),
     "runs": ("history", "List runs."),
     "show": ("history", "Show one run: steps, durations, outputs."),

@@ -6,7 +6,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TextIO
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -201,12 +201,15 @@ class PlainView:
 class JsonView:
     """One event a line on standard output, as `events` defines them."""
 
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stdout
+
     def begin(self, program: str) -> None:
         return None
 
     def __call__(self, event: AnyEvent) -> None:
-        sys.stdout.write(events.encode(event).decode() + "\n")
-        sys.stdout.flush()
+        self._stream.write(events.encode(event).decode() + "\n")
+        self._stream.flush()
 
     def program_output(self, stream: str, line: str) -> None:
         sys.stderr.write(line + "\n")

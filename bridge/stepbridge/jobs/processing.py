@@ -228,7 +228,7 @@ def _notices(job: ProcessingRequest) -> tuple[str, ...]:
         if item.dataset_definition and item.s3_input is None
     ]
     notes += [
-        f"input {item.input_name}: no pipes in processing jobs here; it is files in {item.s3_input.local_path}"
+        f"input {item.input_name}: processing jobs have files here, not pipes: {item.s3_input.local_path}"
         for item in job.processing_inputs
         if item.s3_input and item.s3_input.s3_input_mode == "Pipe"
     ]
