@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import io
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import tarfile
-import time
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
 from tests.support.aws_cli import aws, no_aws
 from tests.support.dap_client import DapClient
 from tests.support.docker_images import PYTHON, missing
-from tests.support.runs import STEPBRIDGE, Run, environment, in_containers, in_processes, line_of
+from tests.support.runs import STEPBRIDGE, environment, in_containers, in_processes, line_of
+from tests.support.served import Served, ended, serving, steps
 
 WIRE = Path(__file__).parent / "wire"
 docker = [pytest.mark.docker, pytest.mark.skipif(bool(missing(PYTHON)), reason=missing(PYTHON) or "-")]
@@ -37,51 +32,6 @@ ENGINES = [
 DEFINITION = (WIRE / "definition.json").read_text()
 ROLE = "arn:aws:iam::123456789012:role/Role"
 TOKEN = "0123456789abcdef0123456789abcdef"
-
-
-@dataclass(frozen=True)
-class Served:
-    """A `stepbridge serve --json` that goes on."""
-
-    root: Path
-    run: Run
-    environment: Mapping[str, str]
-
-    def client(self, service: str) -> Any:
-        given = self.environment
-        return boto3.client(
-            service,
-            endpoint_url=given["AWS_ENDPOINT_URL"],
-            aws_access_key_id=given["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=given["AWS_SECRET_ACCESS_KEY"],
-            region_name=given["AWS_REGION"],
-        )
-
-
-@contextlib.asynccontextmanager
-async def serving(root: Path, *options: str) -> AsyncIterator[Served]:
-    process = await asyncio.create_subprocess_exec(
-        *STEPBRIDGE,
-        "serve",
-        "--json",
-        *options,
-        cwd=root,
-        env=environment(),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        limit=2**22,
-    )
-    run = Run(process)
-    try:
-        told = await run.until(lambda event: event["event"] == "serving")
-        yield Served(root, run, told["environment"])
-        process.send_signal(signal.SIGINT)
-        assert await asyncio.wait_for(run.end(), 60) == 0
-        assert "Traceback" not in run.errors
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.communicate()
 
 
 def archive(script: Path) -> bytes:
@@ -105,20 +55,6 @@ def upload(served: Served, *, broken: bool = False) -> None:
     s3.put_object(Bucket="wire", Key="data/rows.csv", Body=b"1,2\n")
     if broken:
         s3.put_object(Bucket="wire", Key="data/broken", Body=b"yes")
-
-
-def ended(sagemaker: Any, arn: str) -> dict[str, Any]:
-    for _ in range(600):
-        found: dict[str, Any] = sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)
-        if found["PipelineExecutionStatus"] not in ("Executing", "Stopping"):
-            return found
-        time.sleep(0.1)
-    raise AssertionError(found)
-
-
-def steps(sagemaker: Any, arn: str) -> dict[str, dict[str, Any]]:
-    found = sagemaker.list_pipeline_execution_steps(PipelineExecutionArn=arn, SortOrder="Ascending")
-    return {step["StepName"]: step for step in found["PipelineExecutionSteps"]}
 
 
 @pytest.mark.parametrize("options", ENGINES)

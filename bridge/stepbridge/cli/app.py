@@ -24,6 +24,7 @@ COMMANDS = {
     "show": ("history", "Show one run: steps, durations, outputs."),
     "logs": ("history", "Print the log of a step."),
     "stop": ("live", "Stop a run."),
+    "callback": ("callback", "Answer a callback step that waits."),
     "attach": ("live", "Attach a debugger to a step that runs."),
     "launch-config": ("launch_config", "Print or write VS Code launch configurations."),
     "check": ("stepbridge_lsp.check", "Validate pipeline programs and definitions."),
