@@ -29,7 +29,7 @@ from .definition.graph import graph
 from .definition.values import did_you_mean
 from .engines.base import Engine
 from .engines.select import choose
-from .errors import CompiledError, DefinitionError, ProgramError, StepBridgeError
+from .errors import CompiledError, ConfigurationError, DefinitionError, ProgramError, StepBridgeError
 from .events import EventBus
 from .execution.arns import Arns
 from .execution.cache import StepCache
@@ -151,14 +151,25 @@ class Bridge:
         engine: str | None = None,
         python: str | None = None,
         images: Mapping[str, str] | None = None,
+        port: int = 0,
     ) -> Bridge:
         """A bridge whose endpoint answers. The engine is looked for when the first step needs it.
 
         Args:
             images: glob of an image URI -> local image; they go before those of the settings.
+            port: of the endpoint, on loopback; 0: a free one.
+
+        Raises:
+            ConfigurationError: something else listens on that port.
         """
         bridge = cls(workspace, engine, python, images or {})
-        bridge.endpoint.start()
+        try:
+            bridge.endpoint.start(port)
+        except OSError as error:
+            await bridge.close()
+            raise ConfigurationError(
+                f"The endpoint cannot listen on port {port}: {error.strerror}", "Choose another --port."
+            ) from None
         Control(bridge.executions, bridge.debuggers, bridge.bus, bridge._in_loop).install(bridge.endpoint)
         bridge._announce()
         return bridge
@@ -221,13 +232,24 @@ class Bridge:
         await self.engine()  # a bridge that died may have left containers of this run
         return self.executions.retry(record.arn)
 
-    def serve(self, request: RunRequest, records: Path) -> ProgramEndpoint:
-        """Let a program that is not ours to start work on the endpoint; its runs are as requested.
+    def serve(self, request: RunRequest, records: Path | None = None) -> ProgramEndpoint:
+        """Let clients in that nobody here starts (the AWS CLI, a notebook); returns what leads them here.
 
-        request: how to debug, and use_cache; what it says of the program means nothing here. records: the
-        folder where the program's processes leave what they observe.
+        What they upload is matched to files of the workspace by its content, when they start something.
+
+        Args:
+            request: how what they start is debugged, and use_cache; what it says of a program means nothing.
+            records: the folder where a client's process leaves what it observes (`program_environment`).
         """
-        self._serve(request, prepare=lambda: self._learn_so_far(0, records))
+        mark = self.endpoint.calls.mark()
+
+        def learn() -> None:
+            nonlocal mark
+            since, mark = mark, self.endpoint.calls.mark()
+            seen = read_observations(records) if records else Observation()
+            self._learn(self.endpoint.calls.since(since), seen)
+
+        self._serve(request, prepare=learn)
         return self._program_endpoint
 
     def _serve(self, request: RunRequest, **overrides: Any) -> None:

@@ -124,6 +124,11 @@ class StepDebug(Event, frozen=True, kw_only=True, tag="step-debug"):
     error: str = ""
 
 
+def shown_name(step: str, host: str) -> str:
+    """What a person calls one host of a step: the step, and the host where it is not the first."""
+    return step if host == "algo-1" else f"{step} ({host})"
+
+
 class StepFinished(Event, frozen=True, kw_only=True, tag="step-finished"):
     step: str
     status: StepStatus

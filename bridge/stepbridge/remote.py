@@ -26,8 +26,9 @@ class RemoteBridge(Struct, frozen=True):
         """JSON of a route below `/_stepbridge/`. Raises StepBridgeError with the bridge's own words."""
         return self._json("GET", path)
 
-    def post(self, path: str) -> Any:
-        return self._json("POST", path)
+    def post(self, path: str, value: object = None) -> Any:
+        """The same, having sent `value` as JSON."""
+        return self._json("POST", path, json.dumps(value).encode() if value is not None else b"")
 
     def lines(self, path: str) -> Iterator[Mapping[str, Any]]:
         """JSON objects of a route that streams them, as they come."""
@@ -38,18 +39,20 @@ class RemoteBridge(Struct, frozen=True):
         finally:
             connection.close()
 
-    def _json(self, method: str, path: str) -> Any:
-        connection, answer = self._ask(method, path)
+    def _json(self, method: str, path: str, body: bytes = b"") -> Any:
+        connection, answer = self._ask(method, path, body)
         try:
             return json.loads(answer.read())
         finally:
             connection.close()
 
-    def _ask(self, method: str, path: str) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
+    def _ask(
+        self, method: str, path: str, body: bytes = b""
+    ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
         connection = http.client.HTTPConnection(urlsplit(self.url).netloc)
-        headers = {"Authorization": f"Bearer {self.token}", "Content-Length": "0"}
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Length": str(len(body))}
         try:
-            connection.request(method, f"/_stepbridge/{path}", headers=headers)
+            connection.request(method, f"/_stepbridge/{path}", body or None, headers)
             answer = connection.getresponse()
         except OSError as error:
             raise StepBridgeError(f"The bridge with process id {self.pid} does not answer: {error}") from None

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.dap_client import DapClient
 from tests.support.docker_images import PYTHON, TOOLKIT, missing
-from tests.support.runs import Project, in_containers, in_processes
+from tests.support.runs import Project, in_containers, in_processes, line_of
 
 docker = [pytest.mark.docker, pytest.mark.skipif(bool(missing(PYTHON)), reason=missing(PYTHON) or "-")]
 toolkit = [pytest.mark.docker, pytest.mark.skipif(bool(missing(TOOLKIT)), reason=missing(TOOLKIT) or "-")]
@@ -24,10 +24,6 @@ def scores(tmp_path: Path) -> Project:
     root = tmp_path / "scores"
     shutil.copytree(Path(__file__).parent / "transform", root)
     return Project(root)
-
-
-def line_of(path: Path, text: str) -> int:
-    return next(number for number, line in enumerate(path.read_text().splitlines(), 1) if text in line)
 
 
 def answers(project: Project, output: str) -> dict[str, str]:
@@ -105,6 +101,28 @@ async def test_a_model_is_deployed_and_asked(scores, options):
         assert said in out + err
     (written,) = (scores.root / ".stepbridge" / "s3").glob("*/answers/first.csv.out")
     assert written.read_text() == "1.0\n"
+
+
+@pytest.mark.parametrize("options", ENGINES)
+async def test_breakpoints_in_the_inference_script_of_an_endpoint(scores, options):
+    """The endpoint has its own name; a request waits for as long as somebody looks at it."""
+    script = scores.root / "inference.py"
+    stops = [line_of(script, text) for text in ("return json.loads", "return scores")]
+    project = Project(scores.root, options)
+    async with project.run("--debug", "scores", program="deploy.py") as run:
+        waiting = await run.debug_state("scores", "waiting")
+        async with await DapClient.connect("127.0.0.1", waiting["port"]) as client:
+            await client.attach(breakpoints={str(script): stops})
+            for line in stops:
+                stopped = await client.stopped("breakpoint")
+                frame = (await client.stack(stopped["threadId"]))[0]
+                assert (frame["source"]["path"], frame["line"]) == (str(script), line)
+                if line == stops[-1]:
+                    assert await client.evaluate("rows", frame["id"]) == "[[1.0, 2.0], [3.0, 4.0]]"
+                    await client.set_breakpoints(str(script), [])
+                await client.resume(stopped["threadId"])
+            assert await run.end() == 0
+    assert "answers [['21.0'], ['43.0']]" in run.errors
 
 
 async def test_a_model_that_cannot_be_loaded_fails_its_step_with_the_reason(scores):

@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.dap_client import DapClient
 from tests.support.docker_images import SKLEARN, TOOLKIT, missing
-from tests.support.runs import Project, copy_example, in_containers, in_processes
+from tests.support.runs import Project, copy_example, in_containers, in_processes, line_of
 
 docker = [pytest.mark.docker, pytest.mark.skipif(bool(missing(SKLEARN)), reason=missing(SKLEARN) or "-")]
 SUCCEEDED = {
@@ -23,10 +23,6 @@ SUCCEEDED = {
     "Wine-CreateModel": "Succeeded",
     "TooWeak": "Skipped",
 }
-
-
-def line_of(path: Path, text: str) -> int:
-    return next(number for number, line in enumerate(path.read_text().splitlines(), 1) if text in line)
 
 
 @pytest.fixture

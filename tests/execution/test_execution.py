@@ -45,6 +45,21 @@ def writes(value: Any):
     return script
 
 
+async def test_a_host_that_fails_ends_the_others(lab):
+    async def second_fails(container: FakeContainer) -> int:
+        if container.spec.hostname == "algo-2":
+            container.path("/opt/ml/output/failure").write_text("the peer is gone")
+            return 3
+        return await hang(container)
+
+    step = processing("Work")
+    step["Arguments"]["ProcessingResources"]["ClusterConfig"]["InstanceCount"] = 2
+    it = lab(Work=second_fails)
+    record = await asyncio.wait_for(it.run(definition(step)), 10)
+    assert record.failure.endswith("the peer is gone, exit code: 3 on algo-2")
+    assert it.engine.networks == set()
+
+
 async def test_a_step_sees_the_output_of_the_one_before(lab):
     async def read(container: FakeContainer) -> int:
         container.say(container.path("/opt/ml/processing/data/result.txt").read_text())

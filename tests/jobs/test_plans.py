@@ -108,6 +108,31 @@ def test_training_config_files(context):
     assert plan.scripts == ("/opt/ml/code/train.py",)
 
 
+def with_channel(mode: str, kind: str = "S3Prefix") -> dict[str, object]:
+    source = {"S3Uri": "s3://bucket/data", "S3DataType": kind}
+    channel = {"ChannelName": "train", "InputMode": mode, "DataSource": {"S3DataSource": source}}
+    return {**TRAINING, "InputDataConfig": [channel]}
+
+
+@pytest.mark.parametrize(("mode", "told"), [("FastFile", "File"), ("Pipe", "Pipe"), ("File", "File")])
+def test_the_input_mode_of_a_channel(context, mode, told):
+    plan = plan_training(with_channel(mode), context)
+    folder = mount_at(plan.containers[1].mounts, "/opt/ml/input").source
+    config = json.loads((folder / "config" / "inputdataconfig.json").read_text())
+    assert config["train"]["TrainingInputMode"] == told
+    mounted = "/opt/ml/input/data/train" in {mount.target for mount in plan.containers[1].mounts}
+    assert mounted is (mode != "Pipe")
+    assert [pipe.folder.parent.parent.name for pipe in plan.pipes] == (
+        ["algo-1", "algo-2"] if mode == "Pipe" else []
+    )
+
+
+@pytest.mark.parametrize(("mode", "kind"), [("File", "AugmentedManifestFile"), ("FastFile", "ManifestFile")])
+def test_data_that_an_input_mode_has_not(context, mode, kind):
+    with pytest.raises(StepBridgeError, match=f"channel train of job: an? {kind} .* input mode {mode}"):
+        plan_training(with_channel(mode, kind), context)
+
+
 def test_training_code_lies_in_place(context, tmp_path):
     plan = plan_training(TRAINING, context)
     code = mount_at(plan.containers[0].mounts, "/opt/ml/code")
@@ -136,6 +161,24 @@ def test_training_outputs_are_packed_and_moved(context, store):
     assert move_outputs(plan, store, failed=False) == {"model": "s3://bucket/models/job/output/model.tar.gz"}
     with tarfile.open(store.path("s3://bucket/models/job/output/model.tar.gz")) as tar:
         assert tar.getnames() == ["weights"]
+
+
+def test_models_of_all_hosts_become_one(context, store, tmp_path):
+    plan = plan_training(TRAINING, context)
+    first, second = (mount_at(container.mounts, "/opt/ml/model").source for container in plan.containers)
+    (tmp_path / "outside").mkdir()
+    (first / "both").write_text("of the first")
+    (first / "link").symlink_to(tmp_path / "outside")
+    for name in ("both", "deep/own", "link/stray"):
+        (second / name).parent.mkdir(exist_ok=True)
+        (second / name).write_text("of the second")
+    move_outputs(plan, store, failed=False)
+    with tarfile.open(store.path("s3://bucket/models/job/output/model.tar.gz")) as tar:
+        assert sorted(tar.getnames()) == ["both", "deep", "deep/own", "link"]
+        kept = tar.extractfile("both")
+        assert kept is not None
+        assert kept.read() == b"of the first"
+    assert list((tmp_path / "outside").iterdir()) == []
 
 
 def test_processing_mounts_and_outputs(context, store, tmp_path):
@@ -181,6 +224,22 @@ def test_processing_mounts_and_outputs(context, store, tmp_path):
     assert store.path("s3://bucket/out/r.json").read_text() == "{}"
 
 
+def test_a_processing_input_in_pipe_mode_is_files_and_says_so(context):
+    given = {
+        "S3Uri": "s3://bucket/data",
+        "LocalPath": "/data",
+        "S3DataType": "S3Prefix",
+        "S3InputMode": "Pipe",
+    }
+    request = {
+        "AppSpecification": {"ImageUri": "image"},
+        "ProcessingInputs": [{"InputName": "in", "S3Input": given}],
+    }
+    plan = plan_processing(request, context)
+    assert mount_at(plan.containers[0].mounts, "/data").read_only
+    assert plan.notices == ("input in: processing jobs have files here, not pipes: /data",)
+
+
 def test_a_prefix_that_is_no_folder_and_shards(store, tmp_path):
     (mount,) = mounts_for(store, "s3://bucket/da", "/data", staging=tmp_path / "links", what="x")
     assert sorted(p.name for p in mount.source.rglob("*.csv")) == ["a.csv", "b.csv", "c.csv"]
@@ -188,7 +247,7 @@ def test_a_prefix_that_is_no_folder_and_shards(store, tmp_path):
         "s3://bucket/data/a.csv"
     ).stat().st_ino
     (half,) = mounts_for(store, "s3://bucket/data", "/d", staging=tmp_path / "half", what="x", shard=(1, 2))
-    assert [p.name for p in half.source.rglob("*.csv")] == ["b.csv"]
+    assert [p.relative_to(half.source).as_posix() for p in half.source.rglob("*.csv")] == ["b.csv"]
 
 
 def test_a_manifest_names_its_files(store, tmp_path):
@@ -223,8 +282,7 @@ def test_a_malformed_request_names_the_member(context):
 
 def test_the_reason_is_what_the_script_said(context):
     plan = plan_training({**TRAINING, "ResourceConfig": {}}, context)
-    assert plan.failure_file is not None
-    plan.failure_file.write_text(
+    plan.failure_files["algo-1"].write_text(
         'Traceback (most recent call last):\n  File "/opt/ml/code/t.py", line 3, in f\nValueError: no\n'
     )
     reason = failure_reason(plan, "algo-1", ExitStatus(1), [], timed_out=False, kind="The training job")

@@ -131,6 +131,11 @@ class Project:
         return self.root / ".stepbridge" / "s3" / uri.removeprefix("s3://")
 
 
+def line_of(path: Path, text: str) -> int:
+    """The number of the first line of a file that holds the text."""
+    return next(number for number, line in enumerate(path.read_text().splitlines(), 1) if text in line)
+
+
 def copy_example(name: str, folder: Path, *options: str) -> Project:
     """examples/<name> without its state."""
     root = folder / name

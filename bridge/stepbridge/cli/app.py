@@ -20,11 +20,13 @@ from stepbridge.errors import StepBridgeError
 COMMANDS = {
     "run": ("run", "Run a pipeline program on this machine."),
     "debug": ("run", "Run a pipeline; its steps wait for a debugger."),
+    "serve": ("serve", "Serve AWS clients: the AWS CLI, boto3, a shell."),
     "resume": ("resume", "Go on with a run that failed or was stopped."),
     "runs": ("history", "List runs."),
     "show": ("history", "Show one run: steps, durations, outputs."),
     "logs": ("history", "Print the log of a step."),
     "stop": ("live", "Stop a run."),
+    "callback": ("callback", "Answer a callback step that waits."),
     "attach": ("live", "Attach a debugger to a step that runs."),
     "launch-config": ("launch_config", "Print or write VS Code launch configurations."),
     "check": ("stepbridge_lsp.check", "Validate pipeline programs and definitions."),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from stepbridge.events import shown_name
 from stepbridge.execution.journal import ExecutionRecord
 from stepbridge.remote import bridge_of
 from stepbridge.settings import Workspace
@@ -48,9 +49,11 @@ def attach(step: str, run_id: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(answer, indent=2))
         return
-    click.echo(f"{step} of run {found} can be debugged on 127.0.0.1:{answer['port']}")
-    for process in answer["processes"]:
-        click.echo(f"  process {process['pid']} ({process['state']}): {' '.join(process['argv'])}")
+    for host, port in answer["ports"].items():
+        click.echo(f"{shown_name(step, host)} of run {found} can be debugged on 127.0.0.1:{port}")
+        for process in answer["processes"]:
+            if process["host"] == host:
+                click.echo(f"  process {process['pid']} ({process['state']}): {' '.join(process['argv'])}")
 
 
 def follow_log(workspace: Workspace, record: ExecutionRecord, step: str) -> None:

@@ -183,19 +183,20 @@ class PlainView:
 
 
 def _print_debug(console: Console, event: events.StepDebug) -> None:
+    step = events.shown_name(event.step, event.host)
     match event.state:
         case "waiting":
-            text = f"{event.step} waits for a debugger on 127.0.0.1:{event.port}"
+            text = f"{step} waits for a debugger on 127.0.0.1:{event.port}"
         case "listening" if event.port:
-            text = f"{event.step} can be debugged on 127.0.0.1:{event.port}"
+            text = f"{step} can be debugged on 127.0.0.1:{event.port}"
         case "attached":
-            text = f"{event.step}: debugger attached"
+            text = f"{step}: debugger attached"
         case "crashed":
             where = f" at {event.file}:{event.line}" if event.file else ""
             port = f"127.0.0.1:{event.port}"
-            text = f"{event.step} crashed{where} and waits for a debugger on {port}: {event.error}"
+            text = f"{step} crashed{where} and waits for a debugger on {port}: {event.error}"
         case "absent":
-            text = f"{event.step} never started Python with the debugger in it (never checked in)"
+            text = f"{step} never started Python with the debugger in it (never checked in)"
         case _:
             return
     console.print(Text(text, "magenta"))

@@ -215,9 +215,9 @@ async def _show(workspace: Workspace, view: View, start: Start, options: Mapping
         images=pairs(options["images"], "--image"),
     )
     try:
-        bridge.bus.listen(view)
         if options["launch_json"] and (options["debug_steps"] or options["post_mortem"]):
-            bridge.bus.listen(LaunchJsonWriter(bridge))
+            bridge.bus.listen(LaunchJsonWriter(bridge))  # before the view: what that tells of is there then
+        bridge.bus.listen(view)
         view.begin(Path(options["target"]).name)
         with _stop_on_interrupt(bridge, view):
             records = await start(bridge, view)

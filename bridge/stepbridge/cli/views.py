@@ -6,7 +6,7 @@ The views of persons are in `progress`: it stands on rich, which a run that writ
 from __future__ import annotations
 
 import sys
-from typing import Protocol
+from typing import Protocol, TextIO
 
 from stepbridge import events
 from stepbridge.events import AnyEvent
@@ -27,12 +27,15 @@ class View(Protocol):
 class JsonView:
     """One event a line on standard output, as `events` defines them."""
 
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stdout
+
     def begin(self, program: str) -> None:
         return None
 
     def __call__(self, event: AnyEvent) -> None:
-        sys.stdout.write(events.encode(event).decode() + "\n")
-        sys.stdout.flush()
+        self._stream.write(events.encode(event).decode() + "\n")
+        self._stream.flush()
 
     def program_output(self, stream: str, line: str) -> None:
         sys.stderr.write(line + "\n")

@@ -36,7 +36,8 @@ from .job_runner import JobOrder
 PlanFor = Callable[[str, str, tuple[PathMapping, ...]], DebugPlan]
 """(run, step, code that it can run) -> plan; asked once for every container, when it is about to start."""
 
-_HELD = ("waiting", "attached", "crashed")
+_ATTENDED = {"attached", "crashed"}
+_HELD = _ATTENDED | {"waiting"}
 
 
 class Session:
@@ -51,8 +52,9 @@ class Session:
         self._owner = owner
         self._image = image
         self._runtime = Path(tempfile.mkdtemp(prefix="sb-"))
-        self._unheld = asyncio.Event()
+        self._unheld, self._unattended = asyncio.Event(), asyncio.Event()
         self._unheld.set()
+        self._unattended.set()
         self.debugger = StepDebugger(
             debug,
             script=ScriptTarget(files=plan.scripts) if plan.scripts else None,
@@ -70,12 +72,15 @@ class Session:
         return self.debugger.instrument(spec, self._image.config.environment)
 
     async def watch(self, container: Container) -> None:
-        wanted = self._owner.relay_ports.pop(self.step, 0)
+        wanted = self._owner.relay_ports.pop(self.step, 0) if self.host == "algo-1" else 0
         await self.relay.listen(wanted)
         await self.debugger.watch(container)
 
     async def unheld(self) -> None:
         await self._unheld.wait()
+
+    async def unattended(self) -> None:
+        await self._unattended.wait()
 
     async def close(self) -> None:
         await self.debugger.close()
@@ -86,10 +91,9 @@ class Session:
     # inside
 
     def _on_state(self, state: str, process: DebuggedProcess) -> None:
-        if state in _HELD:
-            self._unheld.clear()
-        elif not any(p.state in _HELD for p in self.debugger.processes() if p.pid != process.pid):
-            self._unheld.set()
+        states = {state} | {p.state for p in self.debugger.processes() if p.pid != process.pid}
+        for event, holding in ((self._unheld, _HELD), (self._unattended, _ATTENDED)):
+            event.clear() if states & holding else event.set()
         local = to_local(self.mappings, process.file) if process.file else None
         self._owner.publish(
             StepDebug(
@@ -171,7 +175,7 @@ class Debuggers:
             await session.debugger.release()
 
     def relay_port(self, run: str, step: str, host: str | None = None) -> int:
-        """The loopback port under which a stock DAP client reaches the step.
+        """The loopback port under which a stock DAP client reaches the step; host None: its first one.
 
         Raises:
             DebugError: nothing of that step runs, or it is not to be debugged.

@@ -391,6 +391,24 @@ class Executions:
         described = _DESCRIBE[order.kind](order, outcome)
         self._journal.save_job(order.kind, order.name, described, order.run, order.step)
 
+    def waiting_callbacks(self) -> list[dict[str, Any]]:
+        """Callback steps that wait: run, step, token, and the outputs that they declare (name -> type)."""
+        return [
+            {
+                "run": execution.run,
+                "step": name,
+                "token": token,
+                "outputs": {
+                    str(output["OutputName"]): str(output.get("OutputType", "String"))
+                    for output in state.step.raw.get("OutputParameters") or ()
+                },
+            }
+            for execution in list(self.live.values())
+            for name, state in execution.steps.items()
+            if (token := state.metadata.get("Callback", {}).get("CallbackToken"))
+            and execution.callbacks.waits(token)
+        ]
+
     def step_succeeded(self, token: str, outputs: Mapping[str, str]) -> str | None:
         """End the callback step that waits with this token. Its execution's ARN; None: unknown token."""
         return self._answer(token, outputs, None)

@@ -24,6 +24,7 @@ from stepbridge.errors import StepBridgeError
 from stepbridge.events import EventBus, Notice, StepJob, StepLog, StepPhase
 from stepbridge.jobs.collect import FAILURE_LIMIT, failure_reason, give_back, last_exception, move_outputs
 from stepbridge.jobs.images import LocalImage, Login, resolve_image
+from stepbridge.jobs.pipes import Feeder
 from stepbridge.jobs.plan import JobContext, JobFailure, JobPlan, SourceCode
 from stepbridge.jobs.serving import PORT, on_a_free_port
 from stepbridge.storage.objects import ObjectStore
@@ -44,6 +45,10 @@ class ContainerDebugger(Protocol):
 
     async def unheld(self) -> None:
         """Returns at once, or as soon as no client holds a process of the container any more."""
+        ...
+
+    async def unattended(self) -> None:
+        """Returns at once, or as soon as no client looks at a process and no crash is kept for one."""
         ...
 
     async def close(self) -> None: ...
@@ -93,20 +98,25 @@ class RunningJob(Struct):
     restarting: bool = False
     timed_out: bool = False
 
+    @property
+    def ending(self) -> bool:
+        """Its containers are being ended, for whatever reason."""
+        return self.stopping or self.restarting or self.timed_out
+
     async def stop(self, grace_seconds: float = 5.0) -> None:
         self.stopping = True
-        await self._end(grace_seconds)
+        await self.end_containers(grace_seconds)
 
     async def restart(self) -> None:
         """End the containers and start the job again, with the code as it is on disk then."""
         self.restarting = True
-        await self._end(0.0)
+        await self.end_containers(0.0)
 
     async def time_out(self) -> None:
         self.timed_out = True
-        await self._end(5.0)
+        await self.end_containers()
 
-    async def _end(self, grace_seconds: float) -> None:
+    async def end_containers(self, grace_seconds: float = 5.0) -> None:
         await asyncio.gather(*(container.stop(grace_seconds) for container in self.containers))
 
 
@@ -215,7 +225,9 @@ class _Attempt:
         self._network: str | None = None
         self._debuggers: list[ContainerDebugger] = []
         self._satisfied = False  # the plan's client has all it wanted
-        self._refusal = ""  # why it gave up
+        self._refusal = ""  # why it gave up, or why the containers do not get their data
+        self._giving_up: asyncio.Task[None] | None = None
+        self._failed_host = ""  # the first that failed; the others are ended for it
 
     async def run(self) -> JobOutcome:
         started = time.time()
@@ -232,9 +244,10 @@ class _Attempt:
 
     async def _collect(self, started: float, statuses: Mapping[str, ExitStatus]) -> JobOutcome:
         await self._give_back()
-        host, worst = max(statuses.items(), key=lambda item: item[1].code != 0)
+        host = self._failed_host or max(statuses, key=lambda name: statuses[name].code != 0)
+        worst = statuses[host]
         stopped = self._job.stopping and not self._job.timed_out
-        failed = worst.code != 0 or self._job.timed_out
+        failed = worst.code != 0 or self._job.timed_out or bool(self._refusal)
         outputs: dict[str, str] = {}
         if not self._job.restarting:
             self._phase("collect")
@@ -257,7 +270,10 @@ class _Attempt:
         _write_specs(self._job.order.folder, specs)
         (self._job.order.folder / "log.txt").write_bytes(b"")
         limit = asyncio.create_task(self._limit())
+        feeders = self._feeders()
         try:
+            for feeder in feeders:
+                feeder.start()
             async with asyncio.TaskGroup() as group:
                 hosts = [group.create_task(self._host(spec)) for spec in specs]
             return {spec.hostname or "": task.result() for spec, task in zip(specs, hosts, strict=True)}
@@ -265,8 +281,23 @@ class _Attempt:
             raise errors.exceptions[0] from None
         finally:
             limit.cancel()
+            for feeder in feeders:
+                await asyncio.to_thread(feeder.stop)
             with contextlib.suppress(asyncio.CancelledError):
                 await limit
+
+    def _feeders(self) -> list[Feeder]:
+        """What writes the plan's pipes; a failure there ends the job."""
+        loop = asyncio.get_running_loop()
+
+        def failed(error: StepBridgeError) -> None:
+            loop.call_soon_threadsafe(self._give_up, error)
+
+        return [Feeder(pipe, failed) for pipe in self._plan.pipes]
+
+    def _give_up(self, error: StepBridgeError) -> None:
+        self._refusal = self._refusal or describe_error(error)
+        self._giving_up = asyncio.create_task(self._job.end_containers())
 
     async def _on_one_network(self, specs: tuple[ContainerSpec, ...]) -> tuple[ContainerSpec, ...]:
         if len(specs) == 1:
@@ -286,7 +317,7 @@ class _Attempt:
         try:
             container = await self._engine.start(spec)
             self._job.containers.append(container)
-            if self._job.stopping or self._job.restarting:
+            if self._job.ending or self._refusal:
                 await container.stop(0.0)
             self._publish(StepJob, arn=order.arn, container=container.id)
             self._phase("run")
@@ -298,10 +329,22 @@ class _Attempt:
                 status = await self._answered(asked, status)
             if watch:
                 await watch
+            if status.code != 0 and not self._job.ending and not self._refusal:
+                await self._end_others(spec.hostname or "", debugger)
             return status
         finally:
             if debugger is not None:
                 await debugger.close()
+
+    async def _end_others(self, host: str, debugger: ContainerDebugger | None) -> None:
+        """One host has failed, and with it the job: the others would wait for it for ever."""
+        if self._failed_host:
+            return
+        self._failed_host = host
+        for other in self._debuggers:
+            if other is not debugger:
+                await other.unattended()
+        await self._job.end_containers()
 
     async def _ask(self, container: Container, debugger: ContainerDebugger | None) -> None:
         """Do with a model server what the job is for; it has nothing more to do then."""
@@ -427,4 +470,6 @@ def _write_specs(folder: Path, specs: tuple[ContainerSpec, ...]) -> None:
 
 def describe_error(error: StepBridgeError) -> str:
     """A failure reason for a job that could not start."""
-    return f"ClientError: {error.message}" + (f" {error.hint}" if error.hint else "")
+    if not error.hint:
+        return f"ClientError: {error.message}"
+    return f"ClientError: {error.message.removesuffix('.')}. {error.hint}"

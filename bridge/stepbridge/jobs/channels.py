@@ -44,12 +44,12 @@ def mounts_for(
     if kind == "ManifestFile":
         return _linked(_shard(_manifest(store, uri, what), shard), target, staging)
     if kind == "AugmentedManifestFile" or store.head(uri) is not None:
-        path = _existing_object(store, uri, what)
+        path = existing_object(store, uri, what)
         return (Mount(path, f"{target.rstrip('/')}/{uri.rpartition('/')[2]}", read_only=True),)
     folder = store.mountable(uri) if shard is None else None
     if folder is not None and folder.is_dir():
         return (Mount(folder, target, read_only=True),)
-    found = _shard(_prefix(store, uri), shard)
+    found = _shard(_below(store, uri), shard)
     if not found and shard is None:
         raise _missing(uri, what)
     return _linked(found, target, staging)
@@ -68,7 +68,7 @@ def objects_of(store: ObjectStore, uri: str, *, what: str, kind: str = "S3Prefix
     info = store.head(uri)
     if info is not None and not info.key.endswith("/"):
         return [(info.path.name, info.path)]
-    found = _prefix(store, f"{uri.rstrip('/')}/") or _prefix(store, uri)
+    found = _below(store, uri)
     if not found:
         raise _missing(uri, what)
     return found
@@ -95,6 +95,11 @@ def _local_mount(path: Path, target: str, what: str) -> Mount:
     )
 
 
+def _below(store: ObjectStore, uri: str) -> list[tuple[str, Path]]:
+    """Of the folder that the address names, or else of all keys that begin so; paths as in a channel."""
+    return _prefix(store, f"{uri.rstrip('/')}/") or _prefix(store, uri)
+
+
 def _prefix(store: ObjectStore, uri: str) -> list[tuple[str, Path]]:
     """(path below the channel, file) of every object under a prefix, which may end inside a name."""
     bucket, _, prefix = uri.removeprefix("s3://").partition("/")
@@ -107,7 +112,7 @@ def _prefix(store: ObjectStore, uri: str) -> list[tuple[str, Path]]:
 
 def _manifest(store: ObjectStore, uri: str, what: str) -> list[tuple[str, Path]]:
     """Manifest: a JSON list, first {"prefix": ...}, then keys relative to it (S3DataSource, API)."""
-    path = _existing_object(store, uri, what)
+    path = existing_object(store, uri, what)
     try:
         entries = json.loads(path.read_text("utf-8"))
         prefix = entries[0]["prefix"]
@@ -116,7 +121,7 @@ def _manifest(store: ObjectStore, uri: str, what: str) -> list[tuple[str, Path]]
         raise StorageError(
             f"{what}: {uri} is no manifest", 'It must be a JSON list that starts with {"prefix": "s3://..."}.'
         ) from None
-    return [(name, _existing_object(store, prefix + name, what)) for name in names]
+    return [(name, existing_object(store, prefix + name, what)) for name in names]
 
 
 def _shard(found: list[tuple[str, Path]], shard: tuple[int, int] | None) -> list[tuple[str, Path]]:
@@ -137,7 +142,8 @@ def _linked(found: Iterable[tuple[str, Path]], target: str, staging: Path) -> tu
     return (Mount(staging, target, read_only=True),)
 
 
-def _existing_object(store: ObjectStore, uri: str, what: str) -> Path:
+def existing_object(store: ObjectStore, uri: str, what: str) -> Path:
+    """The file of an object. Raises StorageError where there is none."""
     info = store.head(uri)
     if info is None:
         raise _missing(uri, what)

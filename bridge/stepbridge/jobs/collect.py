@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import tarfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -22,7 +24,7 @@ def move_outputs(plan: JobPlan, store: ObjectStore, *, failed: bool) -> dict[str
     for output in plan.outputs:
         if failed and not output.on_failure:
             continue
-        if output.optional and not _has_files(output.folder):
+        if output.optional and not any(_has_files(folder) for folder in output.folders):
             continue
         _move(output, store)
         written[output.name] = output.uri
@@ -34,22 +36,43 @@ def _has_files(folder: Path) -> bool:
 
 
 def _move(output: OutputMove, store: ObjectStore) -> None:
+    first = _merged(output.folders)
     if output.archive:
-        packed = output.folder.parent / f"{output.folder.name}.tar.gz"
-        pack(output.folder, packed)
-        store.adopt(packed, output.uri)
-    elif output.uri.startswith("file://"):
-        target = Path(output.uri.removeprefix("file://"))
-        target.mkdir(parents=True, exist_ok=True)
-        for item in output.folder.iterdir():
-            _replace(item, target / item.name)
+        written = first.parent / f"{first.name}.tar.gz"
+        pack(first, written)
     else:
-        store.adopt(output.folder, output.uri)
+        written = first
+    if not output.uri.startswith("file://"):
+        store.adopt(written, output.uri)
+        return
+    target = Path(output.uri.removeprefix("file://"))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _replace(written, target)
+
+
+def _merged(folders: Sequence[Path]) -> Path:
+    """The first of the folders, with the files of the others added that it lacks."""
+    first, *others = folders
+    for folder in others:
+        for root, names, files in os.walk(folder):
+            links = [name for name in names if Path(root, name).is_symlink()]
+            for path in (Path(root, name) for name in (*links, *files)):
+                _add(path, first, path.relative_to(folder))
+    return first
+
+
+def _add(path: Path, folder: Path, relative: Path) -> None:
+    """Move a file into a folder, unless something is in its way there; never through a link out of it."""
+    target = folder / relative
+    if os.path.lexists(target) or not target.parent.resolve().is_relative_to(folder.resolve()):
+        return
+    with contextlib.suppress(FileExistsError, NotADirectoryError):  # a file where we need a folder
+        target.parent.mkdir(parents=True, exist_ok=True)
+        path.rename(target)
 
 
 def _replace(source: Path, target: Path) -> None:
-    import shutil
-
+    """Move a file or folder to a place; of a folder that is there already, only what is replaced goes."""
     if target.is_dir() and not target.is_symlink() and source.is_dir():
         for item in source.iterdir():
             _replace(item, target / item.name)
@@ -89,7 +112,7 @@ def failure_reason(
     if status.out_of_memory or (status.code == 137 and not stderr):
         how = "the container was killed, most likely for want of memory (exit code 137)"
         return f"AlgorithmError: {how}. Give the engine more memory or use less data."
-    written = _lines_of(plan.failure_file)
+    written = _lines_of(plan.failure_files.get(host))
     said = last_exception(written) or last_exception(stderr) or (written[-1].strip() if written else "")
     where = f" on {host}" if len(plan.containers) > 1 else ""
     text = (

@@ -90,7 +90,7 @@ def plan_function(
     return JobPlan(
         containers=(spec,),
         outputs=(),
-        failure_file=None,
+        failure_files={},
         time_limit=float(function.get("Timeout", 3)),
         scripts=(_RUNNER,),
         code=tuple(CodeMapping(item.local, f"{TASK}/{item.remote}") for item in found or ()),

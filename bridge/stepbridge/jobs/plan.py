@@ -13,6 +13,8 @@ from stepbridge.engines.base import ContainerSpec, ImageConfig
 from stepbridge.errors import StepBridgeError
 from stepbridge.storage.objects import ObjectStore
 
+from .pipes import Pipe
+
 
 class CodeMapping(Struct, frozen=True):
     """A file or folder of the workspace and where a container sees it."""
@@ -63,10 +65,14 @@ class JobContext(Struct, frozen=True):
 
 
 class OutputMove(Struct, frozen=True):
-    """After the job: what lies in `folder` goes to `uri`."""
+    """After the job: what lies in `folders`, one a host, goes to `uri`.
+
+    Hosts must not write files of the same name (documentation of the service, "How SageMaker processes
+    training output"); where they do, the first host's file counts.
+    """
 
     name: str  # output name, "model" or "output"
-    folder: Path
+    folders: tuple[Path, ...]
     uri: str
     archive: bool = False  # pack into one .tar.gz object instead of one object per file
     on_failure: bool = False  # the service keeps it for a failed job as well
@@ -101,13 +107,14 @@ JobClient = Callable[[ModelServer], Awaitable[None]]
 class JobPlan(Struct, frozen=True):
     containers: tuple[ContainerSpec, ...]  # one per host, algo-1 first
     outputs: tuple[OutputMove, ...]
-    failure_file: Path | None  # /opt/ml/output/failure as seen from here, of algo-1
+    failure_files: Mapping[str, Path]  # host -> its /opt/ml/output/failure as seen from here
     time_limit: float  # seconds
     scripts: tuple[str, ...]  # names or container paths of the user's own scripts; empty: not known
     code: tuple[CodeMapping, ...]
     internal_network: bool = False
     notices: tuple[str, ...] = ()  # arguments without meaning on this machine
     client: JobClient | None = None  # the first container is a server: it does nothing by itself
+    pipes: tuple[Pipe, ...] = ()  # what is to be written while the containers run
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
@@ -155,9 +162,18 @@ class InstanceGroup(Request, frozen=True, kw_only=True):
     instance_count: int = 1
 
 
+def host_names(count: int) -> tuple[str, ...]:
+    """The names of a job's hosts on their network, algo-1 first."""
+    return tuple(f"algo-{number + 1}" for number in range(count))
+
+
 def resource_config(host: str, hosts: tuple[str, ...], instance_type: str) -> dict[str, object]:
-    """`resourceconfig.json` of one host (contract: shared by training and processing containers)."""
+    """`resourceconfig.json` of one host (contract: shared by training and processing containers).
+
+    `hosts` is sorted as text, as the service does it: algo-10 comes before algo-2.
+    """
     group = "homogeneousCluster"
+    hosts = tuple(sorted(hosts))
     return {
         "current_host": host,
         "hosts": list(hosts),

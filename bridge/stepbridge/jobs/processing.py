@@ -23,6 +23,7 @@ from .plan import (
     OutputMove,
     Request,
     container_name,
+    host_names,
     read_request,
     resource_config,
     writable,
@@ -107,22 +108,22 @@ def plan_processing(request: Mapping[str, Any], context: JobContext) -> JobPlan:
         StorageError: an input's data is not there.
     """
     job = read_request(ProcessingRequest, request, f"processing job {context.name}")
-    count = max(job.processing_resources.cluster_config.instance_count, 1)
-    hosts = tuple(f"algo-{number + 1}" for number in range(count))
+    hosts = host_names(max(job.processing_resources.cluster_config.instance_count, 1))
     code = _code(job, context)
     return JobPlan(
-        containers=tuple(_container(job, request, context, hosts, index, code) for index in range(count)),
+        containers=tuple(
+            _container(job, request, context, hosts, index, code) for index in range(len(hosts))
+        ),
         outputs=tuple(
             OutputMove(
                 output.output_name,
-                context.folder / host / "outputs" / output.output_name,
+                tuple(context.folder / host / "outputs" / output.output_name for host in hosts),
                 output.s3_output.s3_uri,
             )
-            for host in hosts
             for output in job.processing_output_config.outputs
             if output.s3_output and output.s3_output.s3_upload_mode != "Continuous"
         ),
-        failure_file=context.folder / hosts[0] / "output" / "failure",
+        failure_files={host: context.folder / host / "output" / "failure" for host in hosts},
         time_limit=float(job.stopping_condition.max_runtime_in_seconds),
         scripts=_scripts(job),
         code=code.mappings,
@@ -225,5 +226,10 @@ def _notices(job: ProcessingRequest) -> tuple[str, ...]:
         f"input {item.input_name}: DatasetDefinition cannot be read here and is left out"
         for item in job.processing_inputs
         if item.dataset_definition and item.s3_input is None
+    ]
+    notes += [
+        f"input {item.input_name}: processing jobs have files here, not pipes: {item.s3_input.local_path}"
+        for item in job.processing_inputs
+        if item.s3_input and item.s3_input.s3_input_mode == "Pipe"
     ]
     return tuple(notes)

@@ -231,7 +231,7 @@ def plan_endpoint(
     return JobPlan(
         containers=(served.spec,),
         outputs=(),
-        failure_file=None,
+        failure_files={},
         time_limit=_FOR_EVER,
         scripts=served.scripts,
         code=served.code,

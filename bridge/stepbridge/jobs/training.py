@@ -14,9 +14,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from stepbridge.engines.base import ContainerSpec, Mount
+from stepbridge.errors import StepBridgeError
 
 from .channels import mounts_for
+from .pipes import Pipe, refuse_elsewhere
 from .plan import (
     CodeMapping,
     InstanceGroup,
@@ -25,10 +29,12 @@ from .plan import (
     OutputMove,
     Request,
     container_name,
+    host_names,
     read_request,
     resource_config,
     writable,
 )
+from .streams import Stream, units_of
 
 SCRIPT_MODE_TARGET = "/opt/stepbridge-jobs"
 CODE = "/opt/ml/code"
@@ -45,10 +51,15 @@ class S3DataSource(Request, frozen=True, kw_only=True):
     s3_uri: str
     s3_data_type: str = "S3Prefix"
     s3_data_distribution_type: str = "FullyReplicated"
+    attribute_names: list[str] = []
 
 
 class DataSource(Request, frozen=True, kw_only=True):
     s3_data_source: S3DataSource | None = None
+
+
+class ShuffleConfig(Request, frozen=True, kw_only=True):
+    seed: int
 
 
 class Channel(Request, frozen=True, kw_only=True):
@@ -58,6 +69,7 @@ class Channel(Request, frozen=True, kw_only=True):
     compression_type: str = "None"
     record_wrapper_type: str = "None"
     input_mode: str | None = None
+    shuffle_config: ShuffleConfig | None = None
 
 
 class AlgorithmSpecification(Request, frozen=True, kw_only=True):
@@ -114,7 +126,8 @@ def plan_training(request: Mapping[str, Any], context: JobContext) -> JobPlan:
         StorageError: an input channel's data is not there.
     """
     job = read_request(TrainingRequest, request, f"training job {context.name}")
-    hosts = tuple(f"algo-{number + 1}" for number in range(job.resource_config.hosts))
+    hosts = host_names(job.resource_config.hosts)
+    pipes = _pipes(job, context, hosts)
     hyperparameters, code_mounts, code = _script_mode(job, context)
     code_channels, channel_code = _code_channels(job, context)
     containers = tuple(
@@ -123,32 +136,33 @@ def plan_training(request: Mapping[str, Any], context: JobContext) -> JobPlan:
     )
     output = f"{job.output_data_config.s3_output_path.rstrip('/')}/{context.name}/output"
     compressed = job.output_data_config.compression_type != "NONE"
-    first = context.folder / hosts[0]
+    folders = [context.folder / host for host in hosts]
     return JobPlan(
         containers=containers,
         outputs=(
             OutputMove(
                 "model",
-                first / "model",
+                tuple(folder / "model" for folder in folders),
                 f"{output}/model.tar.gz" if compressed else f"{output}/model",
                 archive=compressed,
                 optional=True,
             ),
             OutputMove(
                 "output",
-                first / "output" / "data",
+                tuple(folder / "output" / "data" for folder in folders),
                 f"{output}/output.tar.gz" if compressed else f"{output}/data",
                 archive=compressed,
                 on_failure=True,
                 optional=True,
             ),
         ),
-        failure_file=first / "output" / "failure",
+        failure_files={host: context.folder / host / "output" / "failure" for host in hosts},
         time_limit=float(job.stopping_condition.max_runtime_in_seconds),
         scripts=_scripts(hyperparameters, job),
         code=(*code, *channel_code),
         internal_network=job.enable_network_isolation,
         notices=("VpcConfig has no meaning on this machine and is ignored",) if job.vpc_config else (),
+        pipes=pipes,
     )
 
 
@@ -171,6 +185,8 @@ def _container(
     ]
     writable(folder / "output" / "data")
     for channel in job.input_data_config:
+        if _mode(channel, job) == "Pipe":
+            continue
         writable(input_folder / "data" / channel.channel_name)
         if channel.channel_name in code_channels:
             mounts.append(code_channels[channel.channel_name])
@@ -207,7 +223,7 @@ def _write_config(
     config = writable(input_folder / "config")
     channels = {
         channel.channel_name: {
-            "TrainingInputMode": channel.input_mode or job.algorithm_specification.training_input_mode,
+            "TrainingInputMode": "Pipe" if _mode(channel, job) == "Pipe" else "File",  # FastFile says File
             "S3DistributionType": _source(channel).s3_data_distribution_type,
             "RecordWrapperType": channel.record_wrapper_type,
             **({"ContentType": channel.content_type} if channel.content_type else {}),
@@ -228,19 +244,85 @@ def _source(channel: Channel) -> S3DataSource:
     return channel.data_source.s3_data_source or S3DataSource(s3_uri="")
 
 
+def _mode(channel: Channel, job: TrainingRequest) -> str:
+    return channel.input_mode or job.algorithm_specification.training_input_mode
+
+
+def _what(channel: Channel, context: JobContext) -> str:
+    return f"channel {channel.channel_name} of {context.name}"
+
+
+def _shard(channel: Channel, index: int, hosts: int) -> tuple[int, int] | None:
+    """(index, hosts) where each host gets a part of the objects; None where it gets all."""
+    sharded = _source(channel).s3_data_distribution_type == "ShardedByS3Key"
+    return (index, hosts) if sharded and hosts > 1 else None
+
+
+def _refuse_kind(channel: Channel, mode: str, what: str) -> None:
+    """Raises StepBridgeError for data that the service does not offer in that input mode."""
+    kind = _source(channel).s3_data_type
+    if kind == "AugmentedManifestFile" and mode != "Pipe":
+        raise StepBridgeError(
+            f"{what}: an AugmentedManifestFile cannot be read in input mode {mode}",
+            'Set input_mode="Pipe" on the channel.',
+        )
+    if kind != "S3Prefix" and mode == "FastFile":
+        raise StepBridgeError(
+            f"{what}: a {kind} cannot be read in input mode FastFile",
+            'Set input_mode="File" on the channel, or s3_data_type="S3Prefix".',
+        )
+
+
+def _pipes(job: TrainingRequest, context: JobContext, hosts: tuple[str, ...]) -> tuple[Pipe, ...]:
+    """The pipes of all hosts, for channels in input mode Pipe."""
+    pipes = []
+    for channel in job.input_data_config:
+        what = _what(channel, context)
+        _refuse_kind(channel, _mode(channel, job), what)
+        if _mode(channel, job) != "Pipe":
+            continue
+        refuse_elsewhere(what)
+        stream = _stream(channel, context, what)
+        pipes += [
+            Pipe(
+                context.folder / host / "input" / "data",
+                channel.channel_name,
+                replace(stream, shard=_shard(channel, index, len(hosts))).epoch,
+            )
+            for index, host in enumerate(hosts)
+        ]
+    return tuple(pipes)
+
+
+def _stream(channel: Channel, context: JobContext, what: str) -> Stream:
+    source = _source(channel)
+    return Stream(
+        what,
+        units_of(
+            context.store,
+            source.s3_uri,
+            what=what,
+            kind=source.s3_data_type,
+            attributes=tuple(source.attribute_names),
+        ),
+        compressed=channel.compression_type == "Gzip",
+        record_io=channel.record_wrapper_type == "RecordIO",
+        seed=channel.shuffle_config.seed if channel.shuffle_config else None,
+    )
+
+
 def _channel_mounts(
     channel: Channel, context: JobContext, index: int, hosts: int, folder: Path
 ) -> tuple[Mount, ...]:
     source = _source(channel)
-    sharded = source.s3_data_distribution_type == "ShardedByS3Key" and hosts > 1
     return mounts_for(
         context.store,
         source.s3_uri,
         f"/opt/ml/input/data/{channel.channel_name}",
         staging=folder / "channels" / channel.channel_name,
-        what=f"channel {channel.channel_name} of {context.name}",
+        what=_what(channel, context),
         kind=source.s3_data_type,
-        shard=(index, hosts) if sharded else None,
+        shard=_shard(channel, index, hosts),
     )
 
 

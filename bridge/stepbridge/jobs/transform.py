@@ -102,8 +102,8 @@ def plan_transform(model: Model, request: Mapping[str, Any], context: JobContext
         notices.append(f"{context.name}: one container serves, not {job.transform_resources.instance_count}")
     return JobPlan(
         containers=(served.spec,),
-        outputs=(OutputMove("output", outputs, job.transform_output.s3_output_path.rstrip("/")),),
-        failure_file=None,
+        outputs=(OutputMove("output", (outputs,), job.transform_output.s3_output_path.rstrip("/")),),
+        failure_files={},
         time_limit=_LONGEST_JOB,
         scripts=served.scripts,
         code=served.code,

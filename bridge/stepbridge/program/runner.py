@@ -119,6 +119,17 @@ async def run_program(
     )
 
 
+# What leads to a real account, and would win over, or contradict, the variables that lead to us.
+ACCOUNT_VARIABLES = (
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_SESSION_TOKEN",
+    "AWS_ROLE_ARN",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+)
+
+
 def program_environment(
     base: Mapping[str, str], endpoint: Endpoint, records: Path, workspace: Path
 ) -> dict[str, str]:
@@ -143,28 +154,37 @@ def program_environment(
     variables["AWS_DEFAULT_REGION"] = variables["AWS_REGION"] = endpoint.region
     variables.setdefault("SAGEMAKER_SUPPRESS_V2_WARNING", "1")
     variables["SAGEMAKER_VALIDATE_ROLE"] = "false"  # SDK v3 simulates the role's policies
-    for name in ("NO_PROXY", "no_proxy"):
-        variables[name] = ",".join(filter(None, [base.get(name), "127.0.0.1,localhost"]))
     if not endpoint.services:
-        _leave_aws(variables, endpoint)
+        return client_environment(variables, endpoint)
+    _ask_no_proxy(variables)
     return variables
 
 
-def _leave_aws(variables: dict[str, str], endpoint: Endpoint) -> None:
-    """No credential, profile or setting of a real account stays in effect."""
-    for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_ROLE_ARN"):
-        variables.pop(name, None)
-    for name in ("AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"):
-        variables.pop(name, None)
+def client_environment(base: Mapping[str, str], endpoint: Endpoint) -> dict[str, str]:
+    """The environment variables of any AWS client that is to talk to `endpoint`: the CLI, an SDK.
+
+    No credential, profile or setting of a real account that `base` has stays in effect.
+    """
+    variables = {name: value for name, value in base.items() if name not in ACCOUNT_VARIABLES}
     variables.update(
         AWS_ACCESS_KEY_ID=endpoint.access_key,
         AWS_SECRET_ACCESS_KEY=endpoint.secret_key,
         AWS_ENDPOINT_URL=endpoint.url,
+        AWS_DEFAULT_REGION=endpoint.region,
+        AWS_REGION=endpoint.region,
         AWS_CONFIG_FILE=os.devnull,
         AWS_SHARED_CREDENTIALS_FILE=os.devnull,
         AWS_EC2_METADATA_DISABLED="true",
         AWS_REQUEST_CHECKSUM_CALCULATION="when_required",
     )
+    _ask_no_proxy(variables)
+    return variables
+
+
+def _ask_no_proxy(variables: dict[str, str]) -> None:
+    """The endpoint is on this machine."""
+    for name in ("NO_PROXY", "no_proxy"):
+        variables[name] = ",".join(filter(None, [variables.get(name), "127.0.0.1,localhost"]))
 
 
 def _bytecode_folder(base: Mapping[str, str]) -> Path:

@@ -5,6 +5,7 @@ Routes under `/_stepbridge/`, for holders of the bridge's token. Answers are JSO
 
 from __future__ import annotations
 
+import json
 import queue
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -20,6 +21,7 @@ from .endpoint import Endpoint
 from .http import Request, Response
 
 Parts = Mapping[str, str]
+_BODY_LIMIT = 1 << 20  # bytes
 
 
 class Control:
@@ -44,6 +46,8 @@ class Control:
         endpoint.route(f"GET {prefix}/{{run}}/events", self._events)
         endpoint.route(f"GET {prefix}/{{run}}/steps/{{step}}/debug", self._debug)
         endpoint.route(f"POST {prefix}/{{run}}/steps/{{step}}/restart", self._restart)
+        endpoint.route("GET /_stepbridge/callbacks", self._callbacks)
+        endpoint.route("POST /_stepbridge/callbacks/{token}", self._answer)
 
     def _runs(self, request: Request, parts: Parts) -> Response:
         return json_answer([{"run": run, "pipeline": e.record.pipeline} for run, e in self._live().items()])
@@ -56,16 +60,38 @@ class Control:
         self._executions.restart_step(self._need(parts["run"]), parts["step"])
         return json_answer({})
 
+    def _callbacks(self, request: Request, parts: Parts) -> Response:
+        return json_answer(self._executions.waiting_callbacks())
+
+    def _answer(self, request: Request, parts: Parts) -> Response:
+        """Body: {"outputs": {name: text}} for success, {"failure": text} for failure."""
+        said = json.loads(request.read_all(_BODY_LIMIT))
+        if "failure" in said:
+            found = self._executions.step_failed(parts["token"], said["failure"])
+        else:
+            found = self._executions.step_succeeded(parts["token"], said["outputs"])
+        if found is None:
+            raise StepBridgeError(f"No step waits with the token {parts['token']}")
+        return json_answer({"execution": found})
+
     def _debug(self, request: Request, parts: Parts) -> Response:
-        """Port, processes and path mappings of a step that can be debugged now."""
+        """Port, processes and path mappings of a step that can be debugged now; `port` is algo-1's."""
         run, step = self._need(parts["run"]), parts["step"]
 
         def look() -> dict[str, Any]:
             return {
                 "port": self._debuggers.relay_port(run, step),
+                "ports": {s.host: s.relay.port for s in self._debuggers.sessions(run, step)},
                 "processes": [
-                    {"pid": p.pid, "state": p.state, "python": p.python, "argv": list(p.argv)}
-                    for p in self._debuggers.processes(run, step)
+                    {
+                        "host": session.host,
+                        "pid": p.pid,
+                        "state": p.state,
+                        "python": p.python,
+                        "argv": list(p.argv),
+                    }
+                    for session in self._debuggers.sessions(run, step)
+                    for p in session.debugger.processes()
                 ],
                 "pathMappings": [mapping.as_dap() for mapping in self._debuggers.mappings(run, step)],
             }
