@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Generator, Sequence
-from dataclasses import replace
 from importlib import import_module, metadata
 from pathlib import Path
 from threading import Event
 from typing import Any
 
 from lsprotocol import types as t
+from msgspec.structs import replace
 from pygls.exceptions import JsonRpcException
 from pygls.io_ import run_async
 from pygls.lsp.server import LanguageServer

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 from typing import Any, Literal, cast
+
+from msgspec import Struct
 
 from stepbridge.errors import DefinitionError
 
@@ -25,8 +26,7 @@ PARAMETER_TYPES: tuple[ParameterType, ...] = ("String", "Integer", "Float", "Boo
 BRANCHES: tuple[tuple[str, bool], ...] = (("IfSteps", True), ("ElseSteps", False))
 
 
-@dataclass(frozen=True)
-class Parameter:
+class Parameter(Struct, frozen=True):
     """A pipeline parameter. `default` is as written: `parameters.bind` converts and checks it."""
 
     name: str
@@ -35,8 +35,7 @@ class Parameter:
     enum: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class PropertyFile:
+class PropertyFile(Struct, frozen=True):
     """A JSON file that a processing step leaves in one of its outputs, for `Std:JsonGet` to read."""
 
     name: str
@@ -44,8 +43,7 @@ class PropertyFile:
     file_path: str
 
 
-@dataclass(frozen=True)
-class CacheConfig:
+class CacheConfig(Struct, frozen=True):
     """A step's CacheConfig; `expire_after` is as written, for instance "30d" or "T1H"."""
 
     enabled: bool
@@ -57,8 +55,7 @@ class CacheConfig:
         return None if self.expire_after is None else parse_duration(self.expire_after)
 
 
-@dataclass(frozen=True)
-class RetryPolicy:
+class RetryPolicy(Struct, frozen=True):
     """One entry of RetryPolicies, with the service's defaults filled in.
 
     Intervals are in seconds, the expiry in minutes. A policy without any limit has both limits None.
@@ -71,8 +68,7 @@ class RetryPolicy:
     expire_after_minutes: float | None = None
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(Struct, frozen=True):
     """A step, at the top level or inside a Condition step's branch.
 
     `arguments` and `raw` are JSON as parsed (do not change them). `branch` is the name of the enclosing
@@ -113,8 +109,7 @@ class Step:
         return {**self.raw, "Arguments": {"Conditions": self.conditions}}
 
 
-@dataclass(frozen=True)
-class PipelineDefinition:
+class PipelineDefinition(Struct, frozen=True, dict=True):
     """A whole definition. `steps` are those of the top level; `walk` also visits the nested ones."""
 
     version: str

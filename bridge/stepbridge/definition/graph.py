@@ -7,10 +7,11 @@ Definitions list steps in any order (`@step` pipelines list them reversed); `ord
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from heapq import heapify, heappop, heappush
 from typing import Literal
+
+from msgspec import Struct
 
 from stepbridge.errors import DefinitionError
 
@@ -21,8 +22,7 @@ from .values import did_you_mean, printable, shown
 EdgeKind = Literal["data", "depends-on", "branch", "property-file"]
 
 
-@dataclass(frozen=True)
-class Edge:
+class Edge(Struct, frozen=True):
     """`target` waits for `source`."""
 
     source: str
@@ -30,8 +30,7 @@ class Edge:
     kind: EdgeKind
 
 
-@dataclass(frozen=True)
-class Graph:
+class Graph(Struct, frozen=True, dict=True):
     """Nodes are step names in document order; `edges` has no duplicates."""
 
     nodes: tuple[str, ...]

@@ -6,9 +6,10 @@ keys, the developer guide for what can be cached and retried.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
+
+from msgspec import Struct
 
 from .service import Shape, shape
 
@@ -35,8 +36,7 @@ AUTOMATIC: frozenset[tuple[str, str]] = frozenset(
 )
 
 
-@dataclass(frozen=True, eq=False)
-class StepKind:
+class StepKind(Struct, frozen=True, eq=False, dict=True):
     """One type of step.
 
     `request` is the shape of Arguments ("" when they are the user's own), `results` are the shapes that a

@@ -5,9 +5,10 @@ For rules and for completion: a path is walked part by part, and where it ends o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
+
+from msgspec import Struct
 
 from .kinds import StepKind
 from .service import Shape, shape
@@ -15,8 +16,7 @@ from .service import Shape, shape
 Parts = tuple[tuple[str | int, bool], ...]  # see references.path_parts
 
 
-@dataclass(frozen=True)
-class Property:
+class Property(Struct, frozen=True):
     """Where a path leads.
 
     `type` is the parameter type of its value where it is a single one, `shape` its shape where it has one.

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal, Protocol, TypeAlias
+
+from msgspec import Struct
 
 from stepbridge.errors import DefinitionError
 
@@ -27,8 +28,7 @@ NAME_KEYS = ("OutputName", "InputName", "ChannelName", "MetricName", "Name")
 _PART = re.compile(r"""(?:^|\.)([^.\[\]]+)|\[\s*(-?\d{1,9})\s*\]|\['([^']*)'\]|\["([^"]*)"\]""", re.ASCII)
 
 
-@dataclass(frozen=True)
-class Reference:
+class Reference(Struct, frozen=True):
     """One `Get`.
 
     Shapes: parameter "N" -> name "N"; execution "PipelineName" -> name "PipelineName"; step

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+
+from msgspec import Struct, field
 
 from stepbridge_lsp.catalog import MAJORS, Catalog, Major, catalog
 from stepbridge_lsp.model import ForeignCall, Import, MissingAttribute, Misuse, MisuseKind
@@ -56,8 +57,7 @@ class Reference(NamedTuple):
     span: Span
 
 
-@dataclass
-class Findings:
+class Findings(Struct):
     """What a walk collects, of all documents it went through; spans say of which."""
 
     calls: list[Call] = field(default_factory=list)

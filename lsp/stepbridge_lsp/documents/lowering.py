@@ -17,6 +17,7 @@ from typing import Any
 
 import tree_sitter
 import tree_sitter_python
+from msgspec import Struct
 
 from . import syntax as s
 
@@ -34,8 +35,7 @@ _CONTINUES = rb"(?:else|elif|except|finally)\b"
 _STARTS: dict[int, tuple[re.Pattern[bytes], re.Pattern[bytes]]] = {}
 
 
-@dataclass
-class Lowered:
+class Lowered(Struct):
     """The statements of a text. `broken`: some of it does not parse."""
 
     block: s.Block
@@ -222,8 +222,7 @@ def _row_and_column(text: bytes, offset: int) -> tuple[int, int]:
     return text.count(b"\n", 0, offset), offset - text.rfind(b"\n", 0, offset) - 1
 
 
-@dataclass(frozen=True)
-class _Clause:
+class _Clause(Struct, frozen=True):
     body: int  # where its first line begins
     end: int
     indent: int

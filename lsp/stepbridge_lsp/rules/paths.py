@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from stepbridge_lsp.positions import Span
 from stepbridge_lsp.values import (
@@ -29,8 +30,7 @@ _SCRIPTS = ("code", "entry_point", "entry_script", "submit_app", "script")
 _FOLDERS = ("source_dir",)
 
 
-@dataclass(frozen=True)
-class LocalPath:
+class LocalPath(Struct, frozen=True):
     """A local file that a call names. `within` is the source folder that it counts from, if there is one."""
 
     text: str

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from stepbridge_lsp.documents.command_line import Option, options_of
 from stepbridge_lsp.model import Step
@@ -27,8 +28,7 @@ _OWN_FOLDERS = ("/opt/ml/processing/input/code", "/opt/ml/processing/config")
 _NOT_CHANNELS = frozenset({"code", "sm_drivers", "config"})
 
 
-@dataclass(frozen=True)
-class Script:
+class Script(Struct, frozen=True):
     """The script of a step. `around`: it and the modules beside it, in which it may do the same work."""
 
     path: Path

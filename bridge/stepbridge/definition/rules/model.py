@@ -8,9 +8,10 @@ steps.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any, Literal, TypeAlias
+
+from msgspec import Struct, field
 
 from stepbridge.definition.document import BRANCHES, PARAMETER_TYPES
 from stepbridge.definition.kinds import KINDS, StepKind, needed, request_shape
@@ -26,8 +27,7 @@ MismatchKind = Literal[
 ]
 
 
-@dataclass(slots=True)
-class ParameterView:
+class ParameterView(Struct):
     """An entry of Parameters. `type` is None where it is unknown or no type."""
 
     pointer: Pointer
@@ -36,8 +36,7 @@ class ParameterView:
     type: str | None
 
 
-@dataclass(slots=True, eq=False)
-class StepView:
+class StepView(Struct, eq=False):
     """A step. `branch` is the Condition step it is nested in and whether it is in its IfSteps."""
 
     pointer: Pointer
@@ -70,8 +69,7 @@ class StepView:
         return tuple(reversed(found))
 
 
-@dataclass(slots=True)
-class ReferenceSite:
+class ReferenceSite(Struct):
     """A `Get` object.
 
     `expected` is the parameter type that its place wants: "container" for objects and arrays, None where any
@@ -87,8 +85,7 @@ class ReferenceSite:
     in_property_file: bool = False
 
 
-@dataclass(slots=True)
-class FunctionSite:
+class FunctionSite(Struct):
     """A `Std:...` object; `argument` is what the function is given, `expected` as for references."""
 
     pointer: Pointer
@@ -99,8 +96,7 @@ class FunctionSite:
     raw: dict[Any, JSON]
 
 
-@dataclass(slots=True)
-class ConditionSite:
+class ConditionSite(Struct):
     """One condition, at any depth of Not and Or."""
 
     pointer: Pointer
@@ -108,8 +104,7 @@ class ConditionSite:
     step: StepView
 
 
-@dataclass(slots=True)
-class Mismatch:
+class Mismatch(Struct):
     """A value that does not fit its place.
 
     `expected` says in words what would; `shape` is set within Arguments; `at_key` when it is about the key
