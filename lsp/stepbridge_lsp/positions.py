@@ -74,7 +74,8 @@ class LineIndex(Struct, frozen=True):
         first, last = bisect_right(self.starts, start), bisect_right(self.starts, old_end)
         inside = [start + match.end() for match in _LF.finditer(text)]
         shift = len(text) - (old_end - start)
-        return LineIndex(source, (*self.starts[:first], *inside, *(at + shift for at in self.starts[last:])))
+        behind = [at + shift for at in self.starts[last:]]
+        return LineIndex(source, (*self.starts[:first], *inside, *behind))
 
     def line_of(self, offset: int) -> int:
         return bisect_right(self.starts, offset) - 1

@@ -14,6 +14,7 @@ from typing import Any
 
 import tree_sitter
 import tree_sitter_json
+from stepbridge.definition.reading import Reader
 from stepbridge.definition.values import JSON, UNKNOWN, Pointer
 
 _LANGUAGE = tree_sitter.Language(tree_sitter_json.language())
@@ -28,6 +29,7 @@ class JsonText:
     """One state of a text. `edit` makes the next one, and hands the tree on."""
 
     source: bytes
+    reader: Reader = field(default_factory=Reader)
     _tree: Any = None
     _value: JSON = UNKNOWN
     _valid: bool | None = None
@@ -39,14 +41,14 @@ class JsonText:
         """The text with the bytes between two offsets replaced."""
         source = self.source[:start] + text + self.source[old_end:]
         if self._tree is None:
-            return JsonText(source)
+            return JsonText(source, self.reader)
         new_end = start + len(text)
         points = _point(self.source, start), _point(self.source, old_end), _point(source, new_end)
         self._tree.edit(start, old_end, new_end, *points)
         tree: Any = tree_sitter.Parser(_LANGUAGE).parse(source, self._tree)
         if tree.root_node.has_error:
             tree = None  # how a broken tree mends depends on its past
-        return JsonText(source, tree)
+        return JsonText(source, self.reader, tree)
 
     # -- the value ------------------------------------------------------------------------------
 
@@ -65,13 +67,19 @@ class JsonText:
         if self._valid is not None:
             return
         try:
-            self._value = json.loads(self.source)
+            self._value = self._read_again()
             self._valid = True
         except (ValueError, RecursionError):
             self._valid = False
             if len(self.source) <= _MOST_BROKEN:
                 self._forgiven = _Forgiven(self.source)
                 self._value = self._forgiven.value
+
+    def _read_again(self) -> JSON:
+        try:
+            return self.reader.read(self.source.decode("utf-8", "replace")).value
+        except (ValueError, RecursionError):
+            return json.loads(self.source)  # not as strict: NaN is a value
 
     # -- places ---------------------------------------------------------------------------------
 
