@@ -6,7 +6,6 @@ speaks with the editor and calls this; nothing here waits for anything.
 
 from __future__ import annotations
 
-import hashlib
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -419,6 +418,8 @@ def relevant(document: AnyDocument) -> bool:
 
 def fingerprint(findings: Iterable[Finding], places: Iterable[object] = ()) -> str:
     """Tells one state of a document's diagnostics from another: same findings at same places, same text."""
+    import hashlib  # only for clients that pull
+
     digest = hashlib.blake2b(digest_size=12)
     for item in (*findings, *places):
         digest.update(repr(item).encode("utf-8", "replace"))

@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from functools import cache, cached_property
-from importlib import resources
+from pathlib import Path
 from typing import Any, Literal
 
 from msgspec import Struct
 
 Major = Literal["v2", "v3"]
 MAJORS: tuple[Major, Major] = ("v2", "v3")
+_FOLDER = Path(__file__).parent
 
 
 class Formal(Struct, frozen=True):
@@ -315,4 +316,4 @@ def gpu_families() -> frozenset[str]:
 
 @cache
 def _read(name: str) -> Any:
-    return json.loads(resources.files(__name__).joinpath(name).read_text("utf-8"))
+    return json.loads((_FOLDER / name).read_bytes())

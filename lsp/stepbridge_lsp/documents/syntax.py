@@ -70,7 +70,10 @@ class Mapping(Node):
 
 
 class Arg(Struct, eq=False):
-    """An argument of a call. `stars` is 1 for `*value`, 2 for `**value`."""
+    """An argument of a call. `stars` is 1 for `*value`, 2 for `**value`.
+
+    `known` remembers, as that of a literal, what an argument that is one was evaluated to.
+    """
 
     start: int
     end: int
@@ -79,13 +82,17 @@ class Arg(Struct, eq=False):
     name_start: int = 0
     name_end: int = 0
     stars: int = 0
+    known: tuple[str, int, Any] | None = None
 
 
 class CallNode(Node):
+    """A call. `binding` remembers what was called last, and which formal parameter each argument reached."""
+
     function: Node
     arguments: list[Arg]
     arguments_start: int
     arguments_end: int
+    binding: tuple[Any, tuple[str, ...]] | None = None
 
 
 class Attribute(Node):

@@ -53,9 +53,8 @@ def local_paths(call: Call) -> Iterator[LocalPath]:
     if source is not None and not is_none(source.value) and (folder is None or _remote(folder)):
         return  # the script lies in a folder that we do not see
     for name in _SCRIPTS:
-        argument = call.argument(name)
-        text = _text(argument.value) if argument is not None else None
-        if argument is not None and text is not None:
+        argument = call.bound.get(name)
+        if argument is not None and (text := _text(argument.value)) is not None:
             yield LocalPath(text, argument.span, argument.value, name, folder)
     dependencies = call.value("dependencies")
     if isinstance(dependencies, ListValue):
@@ -88,7 +87,7 @@ def candidates(context: Context, path: LocalPath) -> list[Path]:
     inner = posixpath.join(path.within, path.text) if path.within else path.text
     if inner.startswith("/"):
         return [Path(inner)]
-    return [folder / inner for folder in context.workspace.folders_for(context.model.document)]
+    return [folder / inner for folder in context.folders]
 
 
 def resolve(context: Context, path: LocalPath) -> Path | None:

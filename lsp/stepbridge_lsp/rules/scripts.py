@@ -48,6 +48,12 @@ class Script(Struct, frozen=True):
 
 def script_of(context: Context, step: Step) -> Script | None:
     """The local script that a step runs; None where it has none that we can read."""
+    if id(step) not in context.scripts:
+        context.scripts[id(step)] = _find_script(context, step)
+    return context.scripts[id(step)]
+
+
+def _find_script(context: Context, step: Step) -> Script | None:
     calls = [call for call in (step.job_call, step.job.call if step.job else None) if call is not None]
     for call in calls:
         for path in local_paths(call):

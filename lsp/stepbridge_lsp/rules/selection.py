@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import fnmatch
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -126,6 +125,8 @@ def _table_of(folder: Path) -> tuple[dict[str, Any] | None, Path]:
 
 
 def _load(path: Path) -> dict[str, Any]:
+    import tomllib  # only where there are settings
+
     try:
         return tomllib.loads(path.read_text("utf-8"))
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
