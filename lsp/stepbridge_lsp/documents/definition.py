@@ -378,6 +378,12 @@ def _gets(root: JSON, pointer: Pointer) -> Iterator[tuple[Pointer, str]]:
             text = value.get("Get")
             if isinstance(text, str):
                 yield (*place, "Get"), text
-            queue += [(item, (*place, key)) for key, item in value.items() if key is not UNKNOWN]
+            queue += [
+                (item, (*place, key))
+                for key, item in value.items()
+                if isinstance(item, dict | list) and key is not UNKNOWN
+            ]
         elif isinstance(value, list):
-            queue += [(item, (*place, index)) for index, item in enumerate(value)]
+            queue += [
+                (item, (*place, index)) for index, item in enumerate(value) if isinstance(item, dict | list)
+            ]

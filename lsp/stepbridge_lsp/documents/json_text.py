@@ -10,18 +10,25 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import tree_sitter
-import tree_sitter_json
 from stepbridge.definition.reading import Reader
 from stepbridge.definition.values import JSON, UNKNOWN, Pointer
 
-_LANGUAGE = tree_sitter.Language(tree_sitter_json.language())
 _MOST_BROKEN = 400_000  # bytes; the forgiving parser is slow, and a huge broken text is only reported as such
 _DEEPEST = 200
 
 TsNode = Any
+
+
+@cache
+def _parser() -> tree_sitter.Parser:
+    """The parser; its grammar is loaded when the first place in a JSON text is asked for."""
+    import tree_sitter_json
+
+    return tree_sitter.Parser(tree_sitter.Language(tree_sitter_json.language()))
 
 
 @dataclass
@@ -45,7 +52,7 @@ class JsonText:
         new_end = start + len(text)
         points = _point(self.source, start), _point(self.source, old_end), _point(source, new_end)
         self._tree.edit(start, old_end, new_end, *points)
-        tree: Any = tree_sitter.Parser(_LANGUAGE).parse(source, self._tree)
+        tree: Any = _parser().parse(source, self._tree)
         if tree.root_node.has_error:
             tree = None  # how a broken tree mends depends on its past
         return JsonText(source, self.reader, tree)
@@ -111,7 +118,7 @@ class JsonText:
 
     def _root(self) -> TsNode | None:
         if self._tree is None:
-            self._tree = tree_sitter.Parser(_LANGUAGE).parse(self.source)
+            self._tree = _parser().parse(self.source)
         values = [child for child in self._tree.root_node.named_children if child.type != "comment"]
         return values[0] if values else None
 

@@ -79,7 +79,9 @@ class Reader:
         index = 0
         while index < len(cuts) - 1:
             at = cuts[index]
-            found, width = self._widest(source, cuts, index)
+            piece = source[at : cuts[index + 1]]
+            known = self._chunks.get(piece) if len(piece) < _LONG else None
+            found, width = (known, 1) if known is not None else self._widest(source, cuts, index)
             if found is None:
                 broken = True
                 items += self._recover(source, at, cuts[index + 1], indent, depth)

@@ -50,7 +50,7 @@ def local_paths(call: Call) -> Iterator[LocalPath]:
     folder = _text(source.value) if source is not None and not is_none(source.value) else None
     if source is not None and folder is not None:
         yield LocalPath(folder, source.span, source.value, "source_dir")
-    if source is not None and not is_none(source.value) and (folder is None or _remote(folder)):
+    if source is not None and not is_none(source.value) and (folder is None or is_remote(folder)):
         return  # the script lies in a folder that we do not see
     for name in _SCRIPTS:
         argument = call.bound.get(name)
@@ -78,7 +78,8 @@ def _text(value: Value) -> str | None:
     return value.path if isinstance(value, PathValue) else text_of(value)
 
 
-def _remote(text: str) -> bool:
+def is_remote(text: str) -> bool:
+    """Whether it is no path at all, but an address, or blank."""
     return "://" in text or text.startswith(("s3:", "git@")) or not text.strip()
 
 
@@ -110,7 +111,7 @@ def missing_file(context: Context) -> Iterator[Report]:
         return
     written = _written_files(context)
     for path in context.local_paths:
-        if _remote(path.text) or "{" in path.text or not context.own(path.span):
+        if is_remote(path.text) or "{" in path.text or not context.own(path.span):
             continue
         if posixpath.basename(path.text.rstrip("/")) in written or resolve(context, path) is not None:
             continue

@@ -19,7 +19,7 @@ from stepbridge_lsp.values import Const, DictValue, ListValue, text_of
 
 from .context import Context, label, meant, suggest
 from .findings import Report
-from .paths import local_paths, resolve
+from .paths import is_remote, local_paths, resolve
 from .registry import rule
 
 _CHANNEL = re.compile(rb"SM_CHANNEL_([A-Z0-9_]+)|/opt/ml/input/data/([A-Za-z0-9_.-]+)")
@@ -57,7 +57,9 @@ def _find_script(context: Context, step: Step) -> Script | None:
     calls = [call for call in (step.job_call, step.job.call if step.job else None) if call is not None]
     for call in calls:
         for path in local_paths(call):
-            found = resolve(context, path) if path.name in ("code", "entry_point", "entry_script") else None
+            if path.name not in ("code", "entry_point", "entry_script") or is_remote(path.text):
+                continue
+            found = resolve(context, path)
             if found is None or found.suffix != ".py":
                 continue
             source = context.workspace.text(str(found))

@@ -178,13 +178,10 @@ class Translation(Struct, eq=False):
         reference.
         """
         self.places[pointer] = (span, value)
+        if isinstance(value, Const):
+            constant = value.value
+            return UNKNOWN if constant is None or isinstance(constant, bytes) else constant
         match value:
-            case Const(value=None) | None:
-                return UNKNOWN
-            case Const(value=bytes()):
-                return UNKNOWN
-            case Const(value=constant):
-                return constant
             case EnumMember():
                 return value.value if isinstance(value.value, str) else UNKNOWN
             case ParameterVariable(object=made):
