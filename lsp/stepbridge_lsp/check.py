@@ -10,10 +10,10 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
 
 import click
+from stepbridge import __version__
 from stepbridge.errors import ConfigurationError, StepBridgeError
 
 from stepbridge_lsp import reports
@@ -198,7 +198,7 @@ def _print(results: list[Result], files: int, form: str) -> None:
     if form == "json":
         click.echo(reports.as_json(results))
     elif form == "sarif":
-        click.echo(reports.as_sarif(results, _version()))
+        click.echo(reports.as_sarif(results, __version__))
     elif form == "github":
         for line in reports.as_github(results):
             click.echo(line)
@@ -212,13 +212,6 @@ def _colours() -> bool:
     if os.environ.get("NO_COLOR"):
         return False
     return bool(os.environ.get("FORCE_COLOR")) or sys.stdout.isatty()
-
-
-def _version() -> str:
-    try:
-        return metadata.version("stepbridge")
-    except metadata.PackageNotFoundError:
-        return "0"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -9,17 +9,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Generator, Sequence
-from dataclasses import replace
-from importlib import import_module, metadata
+from importlib import import_module
 from pathlib import Path
 from threading import Event
 from typing import Any
 
 from lsprotocol import types as t
+from msgspec.structs import replace
 from pygls.exceptions import JsonRpcException
 from pygls.io_ import run_async
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol, default_converter, lsp_method
+from stepbridge import __version__
 
 from . import pulls, texts
 from .collector import calm, sweep
@@ -66,7 +67,7 @@ class Server(LanguageServer):
     def __init__(self) -> None:
         super().__init__(
             "stepbridge",
-            _version(),
+            __version__,
             text_document_sync_kind=t.TextDocumentSyncKind.Incremental,
             notebook_document_sync=t.NotebookDocumentSyncOptions(
                 notebook_selector=[
@@ -316,13 +317,6 @@ async def _quietly(request: Any) -> Any:
 
 def _nothing(*_: Any) -> None:
     """The client has nothing to answer to a refresh."""
-
-
-def _version() -> str:
-    try:
-        return metadata.version("stepbridge")
-    except metadata.PackageNotFoundError:
-        return "0"
 
 
 # -- the server ------------------------------------------------------------------------------------

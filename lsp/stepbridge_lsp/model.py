@@ -23,10 +23,11 @@ Shape:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, Literal, Protocol
+
+from msgspec import Struct, field
 
 from .positions import LineIndex, Position, Range, Span
 from .values import (
@@ -69,8 +70,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
+class Location(Struct, frozen=True):
     """A range of a document as an editor knows it. For a notebook, `uri` is the cell's."""
 
     uri: str
@@ -110,8 +110,7 @@ class Document(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
+class Name(Struct, frozen=True):
     """A name that a program gives to a part: a step, a parameter, an output.
 
     Attributes:
@@ -132,16 +131,14 @@ class Name:
         return self.text or self.likely or "?"
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
+class Use(Struct, frozen=True):
     """A pipeline variable that goes into a step, and the expression by which it does."""
 
     variable: Variable
     span: Span
 
 
-@dataclass(eq=False, slots=True)
-class Parameter:
+class Parameter(Struct, eq=False):
     """A pipeline parameter. `type` is one of String, Integer, Float, Boolean; None when not known.
 
     `default` and `enum` follow the module's rule for absence. `variable` is the Python name that holds it.
@@ -167,8 +164,7 @@ class Parameter:
         return self.default is None
 
 
-@dataclass(frozen=True, slots=True)
-class Dependency:
+class Dependency(Struct, frozen=True):
     """One entry of `depends_on`: a step of the document, or a name, or neither (unknown)."""
 
     span: Span
@@ -176,8 +172,7 @@ class Dependency:
     name: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class JobInput:
+class JobInput(Struct, frozen=True):
     """An input or channel of a step's job: ProcessingInput, TrainingInput, one entry of `inputs={...}`."""
 
     name: Name | None
@@ -187,8 +182,7 @@ class JobInput:
     object: SdkObject | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class JobOutput:
+class JobOutput(Struct, frozen=True):
     """An output of a processing job, or of a Lambda or Callback step."""
 
     name: Name | None
@@ -198,8 +192,7 @@ class JobOutput:
     object: SdkObject | None = None
 
 
-@dataclass(eq=False, slots=True)
-class PropertyFile:
+class PropertyFile(Struct, eq=False):
     """A property file; `steps` are those whose `property_files` list it."""
 
     name: Name
@@ -211,14 +204,12 @@ class PropertyFile:
     mentions: list[Span] = field(default_factory=list)
 
 
-@dataclass(eq=False, slots=True)
-class RetryPolicy:
+class RetryPolicy(Struct, eq=False):
     span: Span
     object: SdkObject
 
 
-@dataclass(eq=False, slots=True)
-class Condition:
+class Condition(Struct, eq=False):
     """One condition. `kind` is the definition's type ("LessThanOrEqualTo", "Or" ...), `operands` in order."""
 
     kind: str
@@ -228,8 +219,7 @@ class Condition:
     nested: tuple[Condition, ...] = ()
 
 
-@dataclass(eq=False)
-class Step:
+class Step(Struct, eq=False):
     """A step, wherever it stands.
 
     Attributes:
@@ -294,8 +284,7 @@ class Step:
             yield from nested.walk()
 
 
-@dataclass(eq=False)
-class Pipeline:
+class Pipeline(Struct, eq=False, dict=True):
     """One pipeline. `parameters` and `steps` are what it lists, in order; `steps` holds top-level steps
     only.
     """
@@ -330,8 +319,7 @@ class Pipeline:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class PropertyUse:
+class PropertyUse(Struct, frozen=True):
     """A property path as written: `step_process.properties.ProcessingOutputConfig...`, each segment's
     place.
     """
@@ -356,8 +344,7 @@ MisuseKind = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Misuse:
+class Misuse(Struct, frozen=True):
     """An operation on a pipeline variable that raises, or silently gives the wrong answer.
 
     `span` is the variable's expression, `whole` the operation around it (what a quick fix rewrites).
@@ -370,8 +357,7 @@ class Misuse:
     detail: str = ""  # the operator, method or function
 
 
-@dataclass(frozen=True, slots=True)
-class MissingAttribute:
+class MissingAttribute(Struct, frozen=True):
     """An attribute that an object of the SDK does not have, read or called. `span` is its name."""
 
     object: SdkObject
@@ -379,8 +365,7 @@ class MissingAttribute:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Import:
+class Import(Struct, frozen=True):
     """One imported name. `module` as written (dots of relative imports included); `name` None for `import
     x`.
     """
@@ -394,8 +379,7 @@ class Import:
     guarded: bool = False  # in a `try` with handlers: the program provides for its failing
 
 
-@dataclass(frozen=True, slots=True)
-class ForeignCall:
+class ForeignCall(Struct, frozen=True):
     """A call to a library that we know by name only: `boto3.client().create_pipeline`."""
 
     name: str
@@ -415,8 +399,7 @@ class SymbolKind(StrEnum):
     PROPERTY_FILE = "property file"
 
 
-@dataclass(frozen=True, slots=True)
-class Site:
+class Site(Struct, frozen=True):
     """A place where a symbol is defined or used.
 
     `literal`: the span is the name's own characters, which a rename replaces; otherwise it is an expression
@@ -428,8 +411,7 @@ class Site:
     literal: bool
 
 
-@dataclass(eq=False, slots=True)
-class Symbol:
+class Symbol(Struct, eq=False):
     """A name that other places refer to. `owner` is the step's name for inputs, outputs and property
     files.
     """
@@ -440,8 +422,7 @@ class Symbol:
     sites: list[Site] = field(default_factory=list)
 
 
-@dataclass(eq=False)
-class Model:
+class Model(Struct, eq=False, dict=True):
     """Everything that is known of one document.
 
     Attributes:

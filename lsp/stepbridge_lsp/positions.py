@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass
 from itertools import accumulate
 from typing import NamedTuple
+
+from msgspec import Struct
 
 
 class Span(NamedTuple):
@@ -52,8 +53,7 @@ class Range(NamedTuple):
     end: Position
 
 
-@dataclass(frozen=True, slots=True)
-class LineIndex:
+class LineIndex(Struct, frozen=True):
     """The lines of one text, to convert offsets. Lines end at LF, CRLF or a lone CR, as in the protocol."""
 
     source: bytes
@@ -74,7 +74,8 @@ class LineIndex:
         first, last = bisect_right(self.starts, start), bisect_right(self.starts, old_end)
         inside = [start + match.end() for match in _LF.finditer(text)]
         shift = len(text) - (old_end - start)
-        return LineIndex(source, (*self.starts[:first], *inside, *(at + shift for at in self.starts[last:])))
+        behind = [at + shift for at in self.starts[last:]]
+        return LineIndex(source, (*self.starts[:first], *inside, *behind))
 
     def line_of(self, offset: int) -> int:
         return bisect_right(self.starts, offset) - 1

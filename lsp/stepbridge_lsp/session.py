@@ -6,13 +6,13 @@ speaks with the editor and calls this; nothing here waits for anything.
 
 from __future__ import annotations
 
-import hashlib
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct, field
+from msgspec.structs import replace
 from stepbridge.errors import ConfigurationError
 
 from .documents import (
@@ -38,8 +38,7 @@ _CLOSED = 64  # documents of files that are not open, kept for the next question
 _LARGEST = 2_000_000
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(Struct, frozen=True):
     """What an editor's settings say, beside those of the workspace's files.
 
     `trusted`: the workspace may run things; without trust there are no lenses. `run_status`: whether lenses
@@ -82,8 +81,7 @@ def _codes(value: Any) -> tuple[str, ...]:
     return tuple(item.upper() for item in value if isinstance(item, str))
 
 
-@dataclass
-class Plain:
+class Plain(Struct, eq=False):
     """An open text that holds nothing of ours, or not yet: it is kept, so that edits find it."""
 
     uri: str
@@ -98,8 +96,7 @@ class Plain:
         self.source = self.source[:first] + encode(text) + self.source[last:]
 
 
-@dataclass
-class Opened:
+class Opened(Struct, eq=False):
     """An open text. `document` is None while it holds nothing of ours."""
 
     uri: str
@@ -113,8 +110,7 @@ class Opened:
         return None if isinstance(self.text, Plain) else self.text
 
 
-@dataclass
-class OpenNotebook:
+class OpenNotebook(Struct, eq=False):
     """An open notebook: the order of its cells, and the texts and versions of the code cells of Python."""
 
     uri: str
@@ -127,8 +123,7 @@ class OpenNotebook:
         return [Cell(uri, self.texts[uri]) for uri in self.order if uri in self.texts]
 
 
-@dataclass(frozen=True)
-class View:
+class View(Struct, frozen=True):
     """A document that features look into. In a template it is one of the embedded definitions, whose spans
     `outer` brings back to the template.
     """
@@ -423,6 +418,8 @@ def relevant(document: AnyDocument) -> bool:
 
 def fingerprint(findings: Iterable[Finding], places: Iterable[object] = ()) -> str:
     """Tells one state of a document's diagnostics from another: same findings at same places, same text."""
+    import hashlib  # only for clients that pull
+
     digest = hashlib.blake2b(digest_size=12)
     for item in (*findings, *places):
         digest.update(repr(item).encode("utf-8", "replace"))

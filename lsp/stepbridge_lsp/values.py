@@ -12,8 +12,9 @@ add_depends_on) and are left alone afterwards.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
+
+from msgspec import Struct, field
 
 from .positions import Span
 
@@ -67,30 +68,24 @@ class ImageUri(Unknown):
         self.call = call
 
 
-class Const(Value):
+class Const(Value, Struct, eq=False):
     """A literal, or what computing with literals gave.
 
     `origin` is where the literal itself is written (quotes included); None for a computed one. It may lie in
     another document than the expression that led here.
     """
 
-    __slots__ = ("origin", "value")
-
-    def __init__(self, value: Primitive, origin: Span | None = None) -> None:
-        self.value = value
-        self.origin = origin
+    value: Primitive
+    origin: Span | None = None
 
     def __repr__(self) -> str:
         return f"Const({self.value!r})"
 
 
-class Text(Value):
+class Text(Value, Struct, eq=False):
     """A string of which some parts are unknown: `f"s3://{bucket}/data"`. Known parts are `str`."""
 
-    __slots__ = ("parts",)
-
-    def __init__(self, parts: tuple[str | Value, ...]) -> None:
-        self.parts = parts
+    parts: tuple[str | Value, ...]
 
     @property
     def prefix(self) -> str:
@@ -98,48 +93,37 @@ class Text(Value):
         return self.parts[0] if self.parts and isinstance(self.parts[0], str) else ""
 
 
-class EnumMember(Value):
+class EnumMember(Value, Struct, eq=False):
     """`StepExceptionTypeEnum.THROTTLING`: a member of an enumeration of the SDK."""
 
-    __slots__ = ("cls", "name")
-
-    def __init__(self, cls: SdkClass, name: str) -> None:
-        self.cls = cls
-        self.name = name
+    cls: SdkClass
+    name: str
 
     @property
     def value(self) -> Any:
         return self.cls.members[self.name]
 
 
-class JsonText(Value):
+class JsonText(Value, Struct, eq=False):
     """`json.dumps(content)`."""
 
-    __slots__ = ("content",)
-
-    def __init__(self, content: Value) -> None:
-        self.content = content
+    content: Value
 
 
-class PathValue(Value):
+class PathValue(Value, Struct, eq=False):
     """A `pathlib.Path` whose text is known."""
 
-    __slots__ = ("path",)
-
-    def __init__(self, path: str) -> None:
-        self.path = path
+    path: str
 
 
-@dataclass(slots=True, eq=False, repr=False)
-class Element:
+class Element(Struct, eq=False):
     """One item of a list, with the place where it was put in."""
 
     value: Value
     span: Span
 
 
-@dataclass(slots=True, eq=False, repr=False)
-class ListValue(Value):
+class ListValue(Value, Struct, eq=False):
     """A list, tuple or set. `open`: it may hold more items, or fewer, than these."""
 
     kind: Literal["list", "tuple", "set"]
@@ -155,8 +139,7 @@ class ListValue(Value):
         return f"{self.kind}({[element.value for element in self.items]}{', ...' if self.open else ''})"
 
 
-@dataclass(slots=True, eq=False, repr=False)
-class Entry:
+class Entry(Struct, eq=False):
     """One pair of a dictionary. `key` is a constant's value where it is known."""
 
     key: Value
@@ -170,8 +153,7 @@ class Entry:
         return self.key.value if isinstance(self.key, Const) and isinstance(self.key.value, str) else None
 
 
-@dataclass(slots=True, eq=False, repr=False)
-class DictValue(Value):
+class DictValue(Value, Struct, eq=False):
     """A dictionary. `open`: it may hold other pairs than these."""
 
     entries: list[Entry]
@@ -191,8 +173,7 @@ class DictValue(Value):
         return f"dict({pairs}{', ...' if self.open else ''})"
 
 
-@dataclass(slots=True, eq=False, repr=False)
-class Argument:
+class Argument(Struct, eq=False):
     """One argument as it is written in a call, or came out of `*args` and `**kwargs` of known content.
 
     `span` is the value's expression, `name_span` the keyword's name (None for a positional argument).
@@ -208,8 +189,7 @@ class Argument:
         return f"{self.name or ''}={self.value!r}"
 
 
-@dataclass(slots=True, eq=False, repr=False)
-class Call:
+class Call(Struct, eq=False):
     """One evaluation of a call to something the catalog knows.
 
     Attributes:
@@ -263,8 +243,7 @@ class Call:
         return f"Call({self.target.name}, {', '.join(self.bound)})"
 
 
-@dataclass(slots=True, eq=False, repr=False)
-class SdkObject(Value):
+class SdkObject(Value, Struct, eq=False):
     """An instance of a class of the SDK (a step, a processor, a parameter, a pipeline, a session ...).
 
     `kind` is the catalog's family: "parameter", "step", "pipeline", "processor", "estimator" and so on.
@@ -299,35 +278,23 @@ class Variable(Value):
     __slots__ = ()
 
 
-class ParameterVariable(Variable):
+class ParameterVariable(Variable, Struct, eq=False):
     """A pipeline parameter used as a value; `object` was made by ParameterString(...) and its like."""
 
-    __slots__ = ("object",)
-
-    def __init__(self, object: SdkObject) -> None:  # noqa: A002 - the field's name
-        self.object = object
+    object: SdkObject
 
 
-class PropertyVariable(Variable):
+class PropertyVariable(Variable, Struct, eq=False):
     """`step.properties.A.B['x'].C`.
 
     `path` holds member names (str) and indexes (`Index`); `spans` the place of each. `step` is None for the
     properties of a value that we cannot see.
     """
 
-    __slots__ = ("path", "root", "spans", "step")
-
-    def __init__(
-        self,
-        step: SdkObject,
-        path: tuple[str | Index, ...] = (),
-        spans: tuple[Span, ...] = (),
-        root: str = "properties",
-    ) -> None:
-        self.step = step
-        self.path = path
-        self.spans = spans
-        self.root = root
+    step: SdkObject
+    path: tuple[str | Index, ...] = ()
+    spans: tuple[Span, ...] = ()
+    root: str = "properties"
 
     def dotted(self) -> str:
         """The path as a person writes it: `ProcessingOutputConfig.Outputs['train'].S3Output.S3Uri`."""
@@ -337,8 +304,7 @@ class PropertyVariable(Variable):
         return text
 
 
-@dataclass(frozen=True, slots=True)
-class Index:
+class Index(Struct, frozen=True):
     """A subscript of a property path: a name, a number, or unknown (None)."""
 
     key: str | int | None
@@ -347,45 +313,32 @@ class Index:
         return f"[{self.key!r}]" if self.key is not None else "[...]"
 
 
-class FunctionVariable(Variable):
+class FunctionVariable(Variable, Struct, eq=False):
     """`Join(...)` or `JsonGet(...)`; `object` holds the call."""
 
-    __slots__ = ("object",)
-
-    def __init__(self, object: SdkObject) -> None:  # noqa: A002
-        self.object = object
+    object: SdkObject
 
 
-class ExecutionVariable(Variable):
+class ExecutionVariable(Variable, Struct, eq=False):
     """`ExecutionVariables.PIPELINE_NAME`. `name` is the constant's name, "PIPELINE_NAME"."""
 
-    __slots__ = ("name",)
-
-    def __init__(self, name: str) -> None:
-        self.name = name
+    name: str
 
 
-class TextVariable(Variable):
+class TextVariable(Variable, Struct, eq=False):
     """What `.to_string()` of a pipeline variable gives: the same variable as text."""
 
-    __slots__ = ("of",)
-
-    def __init__(self, of: Variable) -> None:
-        self.of = of
+    of: Variable
 
 
-class ReturnVariable(Variable):
+class ReturnVariable(Variable, Struct, eq=False):
     """The result of a function under `@step`, and items of it. `step` is that call's step."""
 
-    __slots__ = ("path", "step")
-
-    def __init__(self, step: SdkObject, path: tuple[str | int | None, ...] = ()) -> None:
-        self.step = step
-        self.path = path
+    step: SdkObject
+    path: tuple[str | int | None, ...] = ()
 
 
-@dataclass(slots=True, eq=False, repr=False)
-class StepArguments(Value):
+class StepArguments(Value, Struct, eq=False):
     """What `processor.run(...)`, `estimator.fit(...)`, `model.create(...)` return under a pipeline
     session.
     """
@@ -396,23 +349,20 @@ class StepArguments(Value):
         return f"StepArguments({self.call!r})"
 
 
-@dataclass(slots=True, eq=False)
-class ModuleValue(Value):
+class ModuleValue(Value, Struct, eq=False):
     """A module outside of the workspace, by its dotted name: `sagemaker.workflow.steps`, `os.path`."""
 
     name: str
 
 
-@dataclass(slots=True, eq=False, repr=False)
-class SymbolValue(Value):
+class SymbolValue(Value, Struct, eq=False):
     """A class, function or constant of the SDK that the catalog knows, not yet called."""
 
     symbol: Any  # SdkClass | SdkFunction
     receiver: SdkObject | None = None
 
 
-@dataclass(slots=True, eq=False)
-class ForeignValue(Value):
+class ForeignValue(Value, Struct, eq=False):
     """Something of a library that we know by name only (`json.dumps`, `os.path.join`, `boto3.client`)."""
 
     name: str

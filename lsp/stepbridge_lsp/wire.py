@@ -7,6 +7,7 @@ Pure. It asks a `Session` only for the documents that spans speak of.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -198,10 +199,11 @@ class Wire:
         return t.Hover(content, self.range(view, hover.span))
 
     def completions(self, view: View, found: Sequence[Completion], again: bool) -> t.CompletionList:
-        items = [self._completion(view, item, number, again) for number, item in enumerate(found)]
+        place = cache(partial(self.range, view))  # nearly all replace the same word
+        items = [self._completion(item, place(item.span), number, again) for number, item in enumerate(found)]
         return t.CompletionList(is_incomplete=False, items=items)
 
-    def _completion(self, view: View, item: Completion, number: int, again: bool) -> t.CompletionItem:
+    def _completion(self, item: Completion, place: t.Range, number: int, again: bool) -> t.CompletionItem:
         documentation = self.documentation(item.documentation) if item.documentation else None
         return t.CompletionItem(
             label=item.label,
@@ -210,7 +212,7 @@ class Wire:
             documentation=documentation,
             sort_text=f"{number:04d}",
             filter_text=item.text if item.text != item.label else None,
-            text_edit=t.TextEdit(self.range(view, item.span), item.text),
+            text_edit=t.TextEdit(place, item.text),
             command=RETRIGGER if item.again and again else None,
             data=list(item.lookup) if item.lookup is not None else None,
         )

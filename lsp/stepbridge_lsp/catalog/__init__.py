@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from functools import cache, cached_property
-from importlib import resources
+from pathlib import Path
 from typing import Any, Literal
+
+from msgspec import Struct
 
 Major = Literal["v2", "v3"]
 MAJORS: tuple[Major, Major] = ("v2", "v3")
+_FOLDER = Path(__file__).parent
 
 
-@dataclass(frozen=True, slots=True)
-class Formal:
+class Formal(Struct, frozen=True):
     """One formal parameter. `default` is its source text, None where the argument is required."""
 
     name: str
@@ -35,8 +36,7 @@ class Formal:
         return f"{stars}{self.name}" + (f"={self.default}" if self.default is not None else "")
 
 
-@dataclass(frozen=True, eq=False)
-class Callable_:  # noqa: N801 - `Callable` is typing's
+class Callable_(Struct, frozen=True, eq=False, dict=True):  # noqa: N801 - `Callable` is typing's
     """Something that can be called: `ProcessingStep`, `ScriptProcessor.run`, `retrieve`.
 
     Attributes:
@@ -68,8 +68,7 @@ class Callable_:  # noqa: N801 - `Callable` is typing's
         return tuple(formal for formal in self.formals if formal.required)
 
 
-@dataclass(frozen=True, eq=False)
-class SdkClass:
+class SdkClass(Struct, frozen=True, eq=False, dict=True):
     """A class of the SDK.
 
     `kind` is the family (see KINDS in scripts/build_sdk_catalog.py); `ancestors` the simple names of the
@@ -86,7 +85,7 @@ class SdkClass:
     members: Mapping[str, Any]  # of an enumeration
     properties: frozenset[str]
     foreign: bool
-    catalog: Catalog = field(repr=False)
+    catalog: Catalog
 
     @cached_property
     def ancestors(self) -> frozenset[str]:
@@ -124,8 +123,7 @@ class SdkClass:
         return None
 
 
-@dataclass(frozen=True, eq=False)
-class SdkFunction:
+class SdkFunction(Struct, frozen=True, eq=False):
     name: str
     dotted: str
     major: Major
@@ -256,8 +254,7 @@ def documentation(major: Major) -> Mapping[str, Any]:
     return content
 
 
-@dataclass(frozen=True, slots=True)
-class FrameworkVersion:
+class FrameworkVersion(Struct, frozen=True):
     """What the SDK knows of one framework version. `bases` is filled for Hugging Face only."""
 
     version: str
@@ -266,8 +263,7 @@ class FrameworkVersion:
     bases: Mapping[str, tuple[str, ...]]
 
 
-@dataclass(frozen=True)
-class Framework:
+class Framework(Struct, frozen=True):
     """Versions of one framework in one scope ("training", "inference", "processing")."""
 
     name: str
@@ -320,4 +316,4 @@ def gpu_families() -> frozenset[str]:
 
 @cache
 def _read(name: str) -> Any:
-    return json.loads(resources.files(__name__).joinpath(name).read_text("utf-8"))
+    return json.loads((_FOLDER / name).read_bytes())

@@ -502,10 +502,14 @@ class Builder:
 
     def build(self, *, broken: bool) -> Model:
         objects = self.found.objects
-        parameters = [self.parameter(o) for o in objects if o.kind == "parameter"]
-        files = [self.file(o) for o in objects if o.kind == "property-file"]
-        steps = [self.step(o) for o in objects if o.kind == "step"]
-        pipelines = [self.pipeline(o) for o in objects if o.kind == "pipeline"]
+        by_kind: dict[str, list[SdkObject]] = {}
+        for made in objects:
+            by_kind.setdefault(made.cls.kind, []).append(made)
+        parameters = [self.parameter(made) for made in by_kind.get("parameter", ())]
+        files = [self.file(made) for made in by_kind.get("property-file", ())]
+        steps = [self.step(made) for made in by_kind.get("step", ())]
+        pipelines = [self.pipeline(made) for made in by_kind.get("pipeline", ())]
+        policies = by_kind.get("retry-policy", ())
         self._fill_data_dependencies(steps)
         self._fill_parameter_uses(pipelines)
         main = self.run.main
@@ -525,8 +529,8 @@ class Builder:
             steps=tuple(steps),
             property_files=tuple(files),
             property_uses=tuple(uses),
-            conditions=tuple(self.condition(o) for o in objects if o.kind == "condition"),
-            retry_policies=tuple(RetryPolicy(o.call.span, o) for o in objects if o.kind == "retry-policy"),
+            conditions=tuple(self.condition(made) for made in by_kind.get("condition", ())),
+            retry_policies=tuple(RetryPolicy(made.call.span, made) for made in policies),
             calls=tuple(self.found.calls),
             objects=tuple(objects),
             misuses=tuple(self.found.misuses.values()),
@@ -563,14 +567,13 @@ class Builder:
         """References to parameters (those in a pipeline's own list not counted), steps and property files."""
         listed = {span for pipeline in pipelines for span in pipeline.parameter_spans}
         for reference in self.found.references:
-            made = reference.value
-            if made.kind == "parameter":
-                parameter = self.parameters.get(id(made))
-                if parameter is not None and reference.span not in listed:
+            key = id(reference.value)
+            if (parameter := self.parameters.get(key)) is not None:
+                if reference.span not in listed:
                     parameter.uses.append(reference.span)
-            elif (step := self.steps.get(id(made))) is not None:
+            elif (step := self.steps.get(key)) is not None:
                 step.mentions.append(reference.span)
-            elif (file := self.files.get(id(made))) is not None:
+            elif (file := self.files.get(key)) is not None:
                 file.mentions.append(reference.span)
 
 

@@ -134,13 +134,20 @@ def evaluate_arguments(run: Evaluation, node: s.CallNode) -> tuple[list[Argument
     is_open = False
     document, base = run.document, run.base
     for arg in node.arguments:
+        known = arg.known
+        if known is not None and known[1] == base and known[0] == document and run.values is None:
+            arguments.append(known[2])
+            continue
         value = run.evaluate(arg.value)
         if arg.stars == 0:
             name_span = None
             if arg.name is not None:
                 name_span = make_span(document, base + arg.name_start, base + arg.name_end)
             span = make_span(document, base + arg.start, base + arg.end)
-            arguments.append(Argument(arg.name, value, span, name_span))
+            argument = Argument(arg.name, value, span, name_span)
+            arguments.append(argument)
+            if type(arg.value) is s.Literal:
+                arg.known = (document, base, argument)
         elif arg.stars == 1:
             run.misuse("iterate", value, run.span(arg), run.span(arg), "*")
             if isinstance(value, ListValue):
@@ -153,6 +160,17 @@ def evaluate_arguments(run: Evaluation, node: s.CallNode) -> tuple[list[Argument
         else:
             is_open = True
     return arguments, is_open
+
+
+def _bind_again(target: Callable_, made: Call, node: s.CallNode) -> None:
+    """`bind`, sooner where the same arguments came to the same target before."""
+    known = node.binding
+    if known is not None and known[0] is target:
+        made.bound = dict(zip(known[1], made.arguments, strict=True))
+        return
+    bind(target, made)
+    if len(made.bound) == len(made.arguments) and not any(arg.stars for arg in node.arguments):
+        node.binding = target, tuple(made.bound)
 
 
 def bind(target: Callable_, made: Call) -> None:
@@ -201,7 +219,7 @@ def make_call(
         generic=run.generic,
         order=len(run.found.calls),
     )
-    bind(target, made)
+    _bind_again(target, made, node)
     run.found.calls.append(made)
     return made
 

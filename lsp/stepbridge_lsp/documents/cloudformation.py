@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from msgspec import Struct
 from stepbridge.definition.values import JSON, Pointer
 
 from stepbridge_lsp.model import Location, Model
@@ -30,8 +31,7 @@ _QUOTED = re.compile(rb"^[ \t]*PipelineDefinitionBody[ \t]*:[ \t]*(?:!Sub[ \t]+)
 _ESCAPES = {ord("n"): b"\n", ord("t"): b"\t", ord("r"): b"\r", ord("b"): b"\b", ord("f"): b"\f"}
 
 
-@dataclass(frozen=True)
-class Embedded:
+class Embedded(Struct, frozen=True):
     """A definition within a template. `pieces` are (offset within, offset in the template), in order: text
     between two of them stands in both alike."""
 

@@ -7,11 +7,12 @@ places.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Literal, cast
 
 from stepbridge.definition.references import parse_get
+from stepbridge.definition.rules import Memory
 from stepbridge.definition.values import JSON, UNKNOWN, Pointer
 
 from stepbridge_lsp.model import (
@@ -49,6 +50,7 @@ class DefinitionDocument:
     source: bytes
     key: str = ""
     language: Literal["definition"] = "definition"
+    memory: Memory = field(default_factory=Memory)  # of the rules on definitions
     _json: JsonText | None = None
     _lines: LineIndex | None = None
     _model: Model | None = None
@@ -63,7 +65,7 @@ class DefinitionDocument:
     @property
     def json(self) -> JsonText:
         if self._json is None:
-            self._json = JsonText(self.source)
+            self._json = JsonText(self.source, self.memory.reader)
         return self._json
 
     @property
@@ -376,6 +378,12 @@ def _gets(root: JSON, pointer: Pointer) -> Iterator[tuple[Pointer, str]]:
             text = value.get("Get")
             if isinstance(text, str):
                 yield (*place, "Get"), text
-            queue += [(item, (*place, key)) for key, item in value.items() if key is not UNKNOWN]
+            queue += [
+                (item, (*place, key))
+                for key, item in value.items()
+                if isinstance(item, dict | list) and key is not UNKNOWN
+            ]
         elif isinstance(value, list):
-            queue += [(item, (*place, index)) for index, item in enumerate(value)]
+            queue += [
+                (item, (*place, index)) for index, item in enumerate(value) if isinstance(item, dict | list)
+            ]

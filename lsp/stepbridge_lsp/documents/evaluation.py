@@ -13,8 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+
+from msgspec import Struct, field
 
 from stepbridge_lsp.catalog import MAJORS, Catalog, Major, catalog
 from stepbridge_lsp.model import ForeignCall, Import, MissingAttribute, Misuse, MisuseKind
@@ -44,7 +45,7 @@ from .scopes import ClassValue, FunctionValue, LambdaValue, Scope, UserModule
 from .workspace import Workspace
 
 _BUDGET = 250_000
-_new = tuple.__new__  # as `make_span`, in the two places that make most
+_new = tuple.__new__  # as `make_span`, in the places that make most
 _DEPTH = 180
 _MODULE_DEPTH = 12
 
@@ -56,8 +57,7 @@ class Reference(NamedTuple):
     span: Span
 
 
-@dataclass
-class Findings:
+class Findings(Struct):
     """What a walk collects, of all documents it went through; spans say of which."""
 
     calls: list[Call] = field(default_factory=list)
@@ -259,7 +259,7 @@ class Evaluation:
         """Note that an expression gave a parameter, a step or another SDK object."""
         made = value.object if isinstance(value, ParameterVariable) else value
         if isinstance(made, SdkObject):
-            self.found.references.append(Reference(made, self.span(node)))
+            self.found.references.append(_new(Reference, (made, self.span(node))))
 
     def _literal(self, node: s.Literal) -> Value:
         known = node.known
@@ -289,15 +289,17 @@ class Evaluation:
         return operations.join_text(parts)
 
     def _sequence(self, node: s.Sequence) -> Value:
-        result = ListValue(node.kind, [], self.span(node), context=self.context)
+        items: list[Element] = []
+        result = ListValue(node.kind, items, self.span(node), context=self.context)
         for item in node.items:
             if isinstance(item, s.Starred):
                 self.spread(result, self.evaluate(item.value))
                 continue
             value = self.evaluate(item)
+            span = self.span(item)
             if node.kind == "set":
-                self.misuse("key", value, self.span(item), self.span(node), "set")
-            result.items.append(Element(value, self.span(item)))
+                self.misuse("key", value, span, result.span, "set")
+            items.append(Element(value, span))
         return result
 
     def spread(self, target: ListValue, value: Value) -> None:
@@ -320,8 +322,9 @@ class Evaluation:
                     result.open = True
                 continue
             key = self.evaluate(key_node)
-            self.misuse("key", key, self.span(key_node), self.span(node), "dict")
-            result.entries.append(Entry(key, self.span(key_node), value, self.span(value_node)))
+            key_span = self.span(key_node)
+            self.misuse("key", key, key_span, result.span, "dict")
+            result.entries.append(Entry(key, key_span, value, self.span(value_node)))
         return result
 
     def _call(self, node: s.CallNode) -> Value:

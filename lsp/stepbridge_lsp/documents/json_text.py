@@ -10,17 +10,25 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import tree_sitter
-import tree_sitter_json
+from stepbridge.definition.reading import Reader
 from stepbridge.definition.values import JSON, UNKNOWN, Pointer
 
-_LANGUAGE = tree_sitter.Language(tree_sitter_json.language())
 _MOST_BROKEN = 400_000  # bytes; the forgiving parser is slow, and a huge broken text is only reported as such
 _DEEPEST = 200
 
 TsNode = Any
+
+
+@cache
+def _parser() -> tree_sitter.Parser:
+    """The parser; its grammar is loaded when the first place in a JSON text is asked for."""
+    import tree_sitter_json
+
+    return tree_sitter.Parser(tree_sitter.Language(tree_sitter_json.language()))
 
 
 @dataclass
@@ -28,6 +36,7 @@ class JsonText:
     """One state of a text. `edit` makes the next one, and hands the tree on."""
 
     source: bytes
+    reader: Reader = field(default_factory=Reader)
     _tree: Any = None
     _value: JSON = UNKNOWN
     _valid: bool | None = None
@@ -39,14 +48,14 @@ class JsonText:
         """The text with the bytes between two offsets replaced."""
         source = self.source[:start] + text + self.source[old_end:]
         if self._tree is None:
-            return JsonText(source)
+            return JsonText(source, self.reader)
         new_end = start + len(text)
         points = _point(self.source, start), _point(self.source, old_end), _point(source, new_end)
         self._tree.edit(start, old_end, new_end, *points)
-        tree: Any = tree_sitter.Parser(_LANGUAGE).parse(source, self._tree)
+        tree: Any = _parser().parse(source, self._tree)
         if tree.root_node.has_error:
             tree = None  # how a broken tree mends depends on its past
-        return JsonText(source, tree)
+        return JsonText(source, self.reader, tree)
 
     # -- the value ------------------------------------------------------------------------------
 
@@ -65,13 +74,19 @@ class JsonText:
         if self._valid is not None:
             return
         try:
-            self._value = json.loads(self.source)
+            self._value = self._read_again()
             self._valid = True
         except (ValueError, RecursionError):
             self._valid = False
             if len(self.source) <= _MOST_BROKEN:
                 self._forgiven = _Forgiven(self.source)
                 self._value = self._forgiven.value
+
+    def _read_again(self) -> JSON:
+        try:
+            return self.reader.read(self.source.decode("utf-8", "replace")).value
+        except (ValueError, RecursionError):
+            return json.loads(self.source)  # not as strict: NaN is a value
 
     # -- places ---------------------------------------------------------------------------------
 
@@ -103,7 +118,7 @@ class JsonText:
 
     def _root(self) -> TsNode | None:
         if self._tree is None:
-            self._tree = tree_sitter.Parser(_LANGUAGE).parse(self.source)
+            self._tree = _parser().parse(self.source)
         values = [child for child in self._tree.root_node.named_children if child.type != "comment"]
         return values[0] if values else None
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import tree_sitter
 import tree_sitter_python
+from msgspec import Struct
 
 from . import syntax as s
 
@@ -34,8 +35,7 @@ _CONTINUES = rb"(?:else|elif|except|finally)\b"
 _STARTS: dict[int, tuple[re.Pattern[bytes], re.Pattern[bytes]]] = {}
 
 
-@dataclass
-class Lowered:
+class Lowered(Struct):
     """The statements of a text. `broken`: some of it does not parse."""
 
     block: s.Block
@@ -79,7 +79,9 @@ class Reader:
         index = 0
         while index < len(cuts) - 1:
             at = cuts[index]
-            found, width = self._widest(source, cuts, index)
+            piece = source[at : cuts[index + 1]]
+            known = self._chunks.get(piece) if len(piece) < _LONG else None
+            found, width = (known, 1) if known is not None else self._widest(source, cuts, index)
             if found is None:
                 broken = True
                 items += self._recover(source, at, cuts[index + 1], indent, depth)
@@ -222,8 +224,7 @@ def _row_and_column(text: bytes, offset: int) -> tuple[int, int]:
     return text.count(b"\n", 0, offset), offset - text.rfind(b"\n", 0, offset) - 1
 
 
-@dataclass(frozen=True)
-class _Clause:
+class _Clause(Struct, frozen=True):
     body: int  # where its first line begins
     end: int
     indent: int

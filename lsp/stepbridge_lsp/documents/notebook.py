@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from msgspec import Struct
+
 from stepbridge_lsp.model import Location
 from stepbridge_lsp.positions import LineIndex, Position, Range, Span
 
@@ -26,8 +28,7 @@ _WRITES = re.compile(rb"^%%(?:writefile|file)(?:[ \t]+-a)?[ \t]+(\S+)", re.M)
 _SHELL_WRITES = re.compile(rb"^[ \t]*[!%].*$", re.M)
 
 
-@dataclass(frozen=True)
-class Cell:
+class Cell(Struct, frozen=True):
     """A code cell: how the editor calls it, its text, and its place among all cells (from one)."""
 
     uri: str

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from msgspec import Struct
+
 from stepbridge_lsp.model import Location, Model
 from stepbridge_lsp.positions import LineIndex, Position, Range, Span
 from stepbridge_lsp.values import UNKNOWN, Value
@@ -22,8 +24,7 @@ from .scopes import Scope
 from .workspace import Workspace
 
 
-@dataclass
-class Analysis:
+class Analysis(Struct):
     """What was made of one state of a text."""
 
     lowered: Lowered

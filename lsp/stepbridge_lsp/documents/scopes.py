@@ -7,7 +7,8 @@ in this module.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from stepbridge_lsp.positions import Span
 from stepbridge_lsp.values import Call, SdkObject, Value
@@ -15,8 +16,7 @@ from stepbridge_lsp.values import Call, SdkObject, Value
 from . import syntax as s
 
 
-@dataclass(eq=False, slots=True)
-class Scope:
+class Scope(Struct, eq=False):
     """Names of a module, class body or function call. `parent` is the enclosing function's scope, if any.
 
     `poisoned` holds names of a module that some function declares `global`: their value depends on who was
@@ -51,8 +51,7 @@ class Scope:
             yield from self.module.names.items()
 
 
-@dataclass(eq=False, slots=True)
-class FunctionValue(Value):
+class FunctionValue(Value, Struct, eq=False):
     """A function of the user. `base` is its statement's offset in `document`; `scope` where it was defined.
 
     `decorators` holds what the decorators evaluated to, outermost first; `step` the decorator call if
@@ -78,16 +77,14 @@ class FunctionValue(Value):
         return Span(self.document, self.base + self.node.name_start, self.base + self.node.name_end)
 
 
-@dataclass(eq=False, slots=True)
-class LambdaValue(Value):
+class LambdaValue(Value, Struct, eq=False):
     node: s.LambdaNode
     document: str
     base: int
     scope: Scope
 
 
-@dataclass(eq=False, slots=True)
-class ClassValue(Value):
+class ClassValue(Value, Struct, eq=False):
     """A class of the user. `open`: it has bases or decorators that we do not know."""
 
     node: s.ClassDef
@@ -120,8 +117,7 @@ class ClassValue(Value):
         return (*inherited, *(f for f in self.fields if f not in inherited))
 
 
-@dataclass(eq=False, slots=True)
-class Instance(Value):
+class Instance(Value, Struct, eq=False):
     """An object of a user's class. `generic`: made up to look into methods that nothing calls."""
 
     cls: ClassValue
@@ -129,38 +125,33 @@ class Instance(Value):
     generic: bool = False
 
 
-@dataclass(eq=False, slots=True)
-class BoundMethod(Value):
+class BoundMethod(Value, Struct, eq=False):
     receiver: Value
     function: FunctionValue
 
 
-@dataclass(eq=False, slots=True)
-class SuperValue(Value):
+class SuperValue(Value, Struct, eq=False):
     """`super()` within a method of `cls`, for the instance `receiver`."""
 
     cls: ClassValue
     receiver: Value
 
 
-@dataclass(eq=False, slots=True)
-class UserModule(Value):
+class UserModule(Value, Struct, eq=False):
     """A module of the workspace. `scope` holds its names."""
 
     path: str
     scope: Scope
 
 
-@dataclass(eq=False, slots=True)
-class MethodValue(Value):
+class MethodValue(Value, Struct, eq=False):
     """A method of a builtin value: `"x".join`, `items.append`, `path.joinpath`."""
 
     receiver: Value
     name: str
 
 
-@dataclass(eq=False, slots=True)
-class StepMethod(Value):
+class StepMethod(Value, Struct, eq=False):
     """A method of an SDK object or pipeline variable, not yet called."""
 
     receiver: SdkObject

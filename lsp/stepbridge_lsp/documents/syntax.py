@@ -8,43 +8,36 @@ enclosing statement. This module knows no parser and no values.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 from typing import Literal as Choice
 
+from msgspec import Struct
 
-class Node:
+
+class Node(Struct, eq=False):
     """An expression. `start` and `end` are byte offsets from the start of its statement."""
 
-    __slots__ = ("end", "start")
     start: int
     end: int
 
 
-@dataclass(slots=True, eq=False)
 class Name(Node):
-    start: int
-    end: int
     id: str
 
 
-@dataclass(slots=True, eq=False)
 class Literal(Node):
     """A string, number, bytes, True, False or None. `inner` is the place of a plain string's characters.
 
     `known` remembers what it was evaluated to last, and where it stood then: (document, base, value).
     """
 
-    start: int
-    end: int
     value: str | int | float | bool | bytes | None
     inner: tuple[int, int] | None = None
     known: tuple[str, int, Any] | None = None
 
 
-@dataclass(slots=True, eq=False)
-class Interpolation:
+class Interpolation(Struct, eq=False):
     """`{value!r:spec}` of an f-string. `debug`: written with a trailing `=`."""
 
     start: int
@@ -55,42 +48,32 @@ class Interpolation:
     spec: bool
 
 
-@dataclass(slots=True, eq=False)
 class Formatted(Node):
     """An f-string, or a concatenation that holds one."""
 
-    start: int
-    end: int
     parts: list[str | Interpolation]
 
 
-@dataclass(slots=True, eq=False)
 class Starred(Node):
-    start: int
-    end: int
     value: Node
 
 
-@dataclass(slots=True, eq=False)
 class Sequence(Node):
-    start: int
-    end: int
     kind: Choice["list", "tuple", "set"]
     items: list[Node]
 
 
-@dataclass(slots=True, eq=False)
 class Mapping(Node):
     """A dictionary; an entry without key is `**value`."""
 
-    start: int
-    end: int
     entries: list[tuple[Node | None, Node]]
 
 
-@dataclass(slots=True, eq=False)
-class Arg:
-    """An argument of a call. `stars` is 1 for `*value`, 2 for `**value`."""
+class Arg(Struct, eq=False):
+    """An argument of a call. `stars` is 1 for `*value`, 2 for `**value`.
+
+    `known` remembers, as that of a literal, what an argument that is one was evaluated to.
+    """
 
     start: int
     end: int
@@ -99,139 +82,106 @@ class Arg:
     name_start: int = 0
     name_end: int = 0
     stars: int = 0
+    known: tuple[str, int, Any] | None = None
 
 
-@dataclass(slots=True, eq=False)
 class CallNode(Node):
-    start: int
-    end: int
+    """A call. `binding` remembers what was called last, and which formal parameter each argument reached."""
+
     function: Node
     arguments: list[Arg]
     arguments_start: int
     arguments_end: int
+    binding: tuple[Any, tuple[str, ...]] | None = None
 
 
-@dataclass(slots=True, eq=False)
 class Attribute(Node):
-    start: int
-    end: int
     value: Node
     name: str
     name_start: int
     name_end: int
 
 
-@dataclass(slots=True, eq=False)
 class Subscript(Node):
     """`value[index]`. `index` is None for slices and for several indexes; `inner` are what they hold."""
 
-    start: int
-    end: int
     value: Node
     index: Node | None
     inner: list[Node]
 
 
-@dataclass(slots=True, eq=False)
 class Binary(Node):
-    start: int
-    end: int
     operator: str
     left: Node
     right: Node
 
 
-@dataclass(slots=True, eq=False)
 class Unary(Node):
-    start: int
-    end: int
     operator: str
     operand: Node
 
 
-@dataclass(slots=True, eq=False)
 class Compare(Node):
-    start: int
-    end: int
     operands: list[Node]
     operators: list[str]
 
 
-@dataclass(slots=True, eq=False)
 class Conditional(Node):
-    start: int
-    end: int
     test: Node
     body: Node
     otherwise: Node
 
 
-@dataclass(slots=True, eq=False)
 class Comprehension(Node):
     """`elements` are evaluated in a scope where the clauses' targets are unknown."""
 
-    start: int
-    end: int
     kind: Choice["list", "set", "dict", "generator"]
     elements: list[Node]
     clauses: list[tuple[Node, Node]]
     conditions: list[Node]
 
 
-@dataclass(slots=True, eq=False)
 class LambdaNode(Node):
-    start: int
-    end: int
     parameters: Parameters
     body: Node
 
 
-@dataclass(slots=True, eq=False)
 class Walrus(Node):
-    start: int
-    end: int
     name: str
     value: Node
 
 
-@dataclass(slots=True, eq=False)
 class Other(Node):
     """Anything else (await, yield, a broken expression): its parts are evaluated, its value is unknown."""
 
-    start: int
-    end: int
     parts: list[Node]
 
 
-@dataclass(slots=True, eq=False)
-class Formal:
+class Formal(Struct, eq=False):
     name: str
     kind: Choice["positional", "keyword", "many", "keywords"]
     default: Node | None
 
 
-@dataclass(slots=True, eq=False)
-class Parameters:
+class Parameters(Struct, eq=False):
     formals: list[Formal]
 
 
 # -- statements ------------------------------------------------------------------------------------
 
 
-class Statement:
+class Statement(Struct, eq=False, kw_only=True):
     """A statement. `length` counts the bytes of its text.
 
     `mentions`: every name that stands in it, and "import x" for each module it imports; None where it was
     mended.
     """
 
-    __slots__ = ("mentions",)
     length: int
-    mentions: frozenset[str] | None
+    mentions: frozenset[str] | None = None
 
 
-@dataclass(eq=False)
-class Block:
+class Block(Struct, eq=False, dict=True):
     """Statements with their offsets from the start of the statement that holds the block."""
 
     items: list[tuple[int, Statement]]
@@ -253,13 +203,11 @@ class Block:
 EMPTY = Block([])
 
 
-@dataclass(slots=True, eq=False)
 class Expression(Statement):
     length: int
     value: Node
 
 
-@dataclass(slots=True, eq=False)
 class Assign(Statement):
     """`targets` from left to right; an annotation alone has `value` None."""
 
@@ -269,7 +217,6 @@ class Assign(Statement):
     annotated: bool = False
 
 
-@dataclass(slots=True, eq=False)
 class AugmentedAssign(Statement):
     length: int
     target: Node
@@ -277,21 +224,18 @@ class AugmentedAssign(Statement):
     value: Node
 
 
-@dataclass(slots=True, eq=False)
-class ImportedName:
+class ImportedName(Struct, eq=False):
     start: int
     end: int
     name: str
     alias: str | None
 
 
-@dataclass(slots=True, eq=False)
 class ImportModules(Statement):
     length: int
     names: list[ImportedName]
 
 
-@dataclass(slots=True, eq=False)
 class ImportFrom(Statement):
     """`module` with its leading dots; `star` for `import *`."""
 
@@ -303,7 +247,6 @@ class ImportFrom(Statement):
     star: bool
 
 
-@dataclass(slots=True, eq=False)
 class FunctionDef(Statement):
     length: int
     name: str
@@ -314,7 +257,6 @@ class FunctionDef(Statement):
     decorators: list[Node]
 
 
-@dataclass(slots=True, eq=False)
 class ClassDef(Statement):
     length: int
     name: str
@@ -325,7 +267,6 @@ class ClassDef(Statement):
     decorators: list[Node]
 
 
-@dataclass(slots=True, eq=False)
 class If(Statement):
     """Branches in order; the last may have no test. Also match statements, whose tests are the subject."""
 
@@ -334,7 +275,6 @@ class If(Statement):
     binds: list[str]  # names that patterns bind
 
 
-@dataclass(slots=True, eq=False)
 class Loop(Statement):
     """`for` (with target) and `while`."""
 
@@ -345,14 +285,12 @@ class Loop(Statement):
     otherwise: Block
 
 
-@dataclass(slots=True, eq=False)
 class With(Statement):
     length: int
     items: list[tuple[Node, Node | None]]
     body: Block
 
 
-@dataclass(slots=True, eq=False)
 class Try(Statement):
     """`handlers` are (bound name, block)."""
 
@@ -363,13 +301,11 @@ class Try(Statement):
     final: Block
 
 
-@dataclass(slots=True, eq=False)
 class Return(Statement):
     length: int
     value: Node | None
 
 
-@dataclass(slots=True, eq=False)
 class Leave(Statement):
     """raise, break, continue: expressions are evaluated, then control leaves the block."""
 
@@ -377,7 +313,6 @@ class Leave(Statement):
     parts: list[Node]
 
 
-@dataclass(slots=True, eq=False)
 class Evaluate(Statement):
     """assert, del and the like: expressions are evaluated. `forgets` are names that are unknown
     afterwards.
@@ -388,7 +323,6 @@ class Evaluate(Statement):
     forgets: list[str]
 
 
-@dataclass(slots=True, eq=False)
 class Broken(Statement):
     """A statement with syntax errors: what could be saved of it."""
 

@@ -4,9 +4,10 @@ pipeline executes."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
+
+from msgspec import Struct
 
 from stepbridge_lsp.documents import AnyDocument, PythonDocument
 from stepbridge_lsp.model import SymbolKind
@@ -19,8 +20,7 @@ MODIFIERS = ("pipeline",)
 Type = Literal["parameter", "property", "variable"]
 
 
-@dataclass(frozen=True)
-class Token:
+class Token(Struct, frozen=True):
     span: Span
     type: Type
 

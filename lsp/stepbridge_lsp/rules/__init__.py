@@ -7,8 +7,8 @@ Rules on definitions live in `stepbridge.definition.rules`; those here are what 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
+from msgspec.structs import replace
 from stepbridge.definition.rules import REGISTRY as DEFINITION_RULES
 from stepbridge.definition.rules import Rule as DefinitionRule
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stepbridge.definition.values import near
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from stepbridge_lsp.documents.python import PythonDocument
 
     from .paths import LocalPath
+    from .scripts import Script
     from .translation import Translated
 
 
@@ -45,6 +47,7 @@ class Context:
         self.model: Model = document.model
         self.source = document.source
         self.workspace = document.workspace
+        self.scripts: dict[int, Script | None] = {}  # by `id` of the step, see `scripts.script_of`
 
     # -- sorted views ------------------------------------------------------------------------------
 
@@ -52,7 +55,7 @@ class Context:
     def _by_kind(self) -> dict[str, list[SdkObject]]:
         found: dict[str, list[SdkObject]] = {}
         for made in self.model.objects:
-            found.setdefault(made.kind, []).append(made)
+            found.setdefault(made.cls.kind, []).append(made)
         return found
 
     @cached_property
@@ -88,6 +91,11 @@ class Context:
         from .paths import local_paths_of
 
         return list(local_paths_of(self))
+
+    @cached_property
+    def folders(self) -> list[Path]:
+        """The folders that relative paths of this document may count from."""
+        return self.workspace.folders_for(self.model.document)
 
     @cached_property
     def all_steps_known(self) -> bool:

@@ -24,7 +24,7 @@ def definition_findings(document: DefinitionDocument, codes: Collection[str]) ->
     """What the rules say of a definition; of broken text the first error, and what can be told of the
     rest.
     """
-    for found in check(document.text, codes):
+    for found in check(document.text, codes, document.memory):
         yield _finding(document, found)
     if not document.json.valid and document.json.value is not UNKNOWN:
         for found in check_document(document.json.value, codes):

@@ -6,8 +6,9 @@ Nothing here knows a protocol or a terminal.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from stepbridge_lsp.positions import Span
 
@@ -15,16 +16,14 @@ Severity = Literal["error", "warning", "information", "hint"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "information", "hint")
 
 
-@dataclass(frozen=True, slots=True)
-class TextEdit:
+class TextEdit(Struct, frozen=True):
     """Replace the text of `span` (empty: insert there) by `text`."""
 
     span: Span
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Fix:
+class Fix(Struct, frozen=True):
     """A remedy: what it does in a few words, and its edits, which do not overlap.
 
     `safe`: it does what the author surely meant, so that `--fix` and fix-all may apply it unasked.
@@ -35,8 +34,7 @@ class Fix:
     safe: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Struct, frozen=True):
     """What a rule function yields; the runner adds the rule's code and severity.
 
     `suggestions`: names that may have been meant, best first. `related`: other places with a note.
@@ -54,8 +52,7 @@ class Report:
     deprecated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """A problem in a document."""
 
     code: str

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from stepbridge_lsp.positions import Span
 from stepbridge_lsp.values import (
@@ -29,8 +30,7 @@ _SCRIPTS = ("code", "entry_point", "entry_script", "submit_app", "script")
 _FOLDERS = ("source_dir",)
 
 
-@dataclass(frozen=True)
-class LocalPath:
+class LocalPath(Struct, frozen=True):
     """A local file that a call names. `within` is the source folder that it counts from, if there is one."""
 
     text: str
@@ -50,12 +50,11 @@ def local_paths(call: Call) -> Iterator[LocalPath]:
     folder = _text(source.value) if source is not None and not is_none(source.value) else None
     if source is not None and folder is not None:
         yield LocalPath(folder, source.span, source.value, "source_dir")
-    if source is not None and not is_none(source.value) and (folder is None or _remote(folder)):
+    if source is not None and not is_none(source.value) and (folder is None or is_remote(folder)):
         return  # the script lies in a folder that we do not see
     for name in _SCRIPTS:
-        argument = call.argument(name)
-        text = _text(argument.value) if argument is not None else None
-        if argument is not None and text is not None:
+        argument = call.bound.get(name)
+        if argument is not None and (text := _text(argument.value)) is not None:
             yield LocalPath(text, argument.span, argument.value, name, folder)
     dependencies = call.value("dependencies")
     if isinstance(dependencies, ListValue):
@@ -79,7 +78,8 @@ def _text(value: Value) -> str | None:
     return value.path if isinstance(value, PathValue) else text_of(value)
 
 
-def _remote(text: str) -> bool:
+def is_remote(text: str) -> bool:
+    """Whether it is no path at all, but an address, or blank."""
     return "://" in text or text.startswith(("s3:", "git@")) or not text.strip()
 
 
@@ -88,7 +88,7 @@ def candidates(context: Context, path: LocalPath) -> list[Path]:
     inner = posixpath.join(path.within, path.text) if path.within else path.text
     if inner.startswith("/"):
         return [Path(inner)]
-    return [folder / inner for folder in context.workspace.folders_for(context.model.document)]
+    return [folder / inner for folder in context.folders]
 
 
 def resolve(context: Context, path: LocalPath) -> Path | None:
@@ -111,7 +111,7 @@ def missing_file(context: Context) -> Iterator[Report]:
         return
     written = _written_files(context)
     for path in context.local_paths:
-        if _remote(path.text) or "{" in path.text or not context.own(path.span):
+        if is_remote(path.text) or "{" in path.text or not context.own(path.span):
             continue
         if posixpath.basename(path.text.rstrip("/")) in written or resolve(context, path) is not None:
             continue

@@ -193,7 +193,7 @@ def list_expected(context: Context) -> Iterator[Report]:
     for kind, names in _LISTS.items():
         for made in context.objects(kind):
             for name in names:
-                argument = made.call.argument(name)
+                argument = made.call.bound.get(name)
                 if argument is not None and _is_single(argument.value):
                     yield _single(context, name, argument)
     for call in context.calls("add_depends_on"):

@@ -8,8 +8,9 @@ program can break (P...), and the hints across the border between a step and its
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
 
 from .findings import Report, Severity
 
@@ -20,8 +21,7 @@ Check = Callable[["Context"], Iterator[Report]]
 Moment = Literal["build", "create", "start", "run", "never", "import"]
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """A rule and what the guide says of it.
 
     Attributes:

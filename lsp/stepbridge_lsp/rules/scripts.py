@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from stepbridge_lsp.documents.command_line import Option, options_of
 from stepbridge_lsp.model import Step
@@ -18,7 +19,7 @@ from stepbridge_lsp.values import Const, DictValue, ListValue, text_of
 
 from .context import Context, label, meant, suggest
 from .findings import Report
-from .paths import local_paths, resolve
+from .paths import is_remote, local_paths, resolve
 from .registry import rule
 
 _CHANNEL = re.compile(rb"SM_CHANNEL_([A-Z0-9_]+)|/opt/ml/input/data/([A-Za-z0-9_.-]+)")
@@ -27,8 +28,7 @@ _OWN_FOLDERS = ("/opt/ml/processing/input/code", "/opt/ml/processing/config")
 _NOT_CHANNELS = frozenset({"code", "sm_drivers", "config"})
 
 
-@dataclass(frozen=True)
-class Script:
+class Script(Struct, frozen=True):
     """The script of a step. `around`: it and the modules beside it, in which it may do the same work."""
 
     path: Path
@@ -48,10 +48,18 @@ class Script:
 
 def script_of(context: Context, step: Step) -> Script | None:
     """The local script that a step runs; None where it has none that we can read."""
+    if id(step) not in context.scripts:
+        context.scripts[id(step)] = _find_script(context, step)
+    return context.scripts[id(step)]
+
+
+def _find_script(context: Context, step: Step) -> Script | None:
     calls = [call for call in (step.job_call, step.job.call if step.job else None) if call is not None]
     for call in calls:
         for path in local_paths(call):
-            found = resolve(context, path) if path.name in ("code", "entry_point", "entry_script") else None
+            if path.name not in ("code", "entry_point", "entry_script") or is_remote(path.text):
+                continue
+            found = resolve(context, path)
             if found is None or found.suffix != ".py":
                 continue
             source = context.workspace.text(str(found))

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import fnmatch
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct, field
+from msgspec.structs import replace
 from stepbridge.definition.rules import REGISTRY as DEFINITION_RULES
 from stepbridge.errors import ConfigurationError
 
@@ -26,8 +26,7 @@ _LINE = re.compile(rb"#\s*stepbridge:\s*ignore(?:\[([^\]\n]*)\])?")
 _OFF = "off"
 
 
-@dataclass(frozen=True)
-class Selection:
+class Selection(Struct, frozen=True, dict=True):
     """The settings of a workspace.
 
     `severity` maps codes or prefixes to a severity or "off". `root` is the folder that per-file globs count
@@ -126,6 +125,8 @@ def _table_of(folder: Path) -> tuple[dict[str, Any] | None, Path]:
 
 
 def _load(path: Path) -> dict[str, Any]:
+    import tomllib  # only where there are settings
+
     try:
         return tomllib.loads(path.read_text("utf-8"))
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -159,8 +160,7 @@ def _codes(value: Any, path: Path, key: str) -> tuple[str, ...]:
 # -- comments --------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Silence:
+class Silence(Struct, frozen=True):
     """What the comments of a text silence: in the whole file, and by line (zero-based)."""
 
     file: tuple[str, ...] = ()

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import Struct, field
 from stepbridge.definition.rules import Finding as DefinitionFinding
 from stepbridge.definition.rules import check_document
 from stepbridge.definition.values import JSON, UNKNOWN, Pointer
@@ -73,8 +73,7 @@ def has_twin(found: Translated) -> bool:
     return code == "J123" and not {"ContainerArguments", "Environment"}.isdisjoint(pointer)  # P096
 
 
-@dataclass(frozen=True)
-class Translated:
+class Translated(Struct, frozen=True):
     """A finding of a rule on definitions, at the expression of the program that it speaks of."""
 
     finding: DefinitionFinding
@@ -142,8 +141,7 @@ def _of_parameters(model: Model, unique: frozenset[str], cache: Cache) -> list[T
     return part.findings(parameters, [UNKNOWN], cache)
 
 
-@dataclass
-class Translation:
+class Translation(Struct, eq=False):
     """A part of the definition made of a program, and where its values come from.
 
     `unique` are the names that only one step has; `parameters_used` and `steps_used` (with their types) what
@@ -180,13 +178,10 @@ class Translation:
         reference.
         """
         self.places[pointer] = (span, value)
+        if isinstance(value, Const):
+            constant = value.value
+            return UNKNOWN if constant is None or isinstance(constant, bytes) else constant
         match value:
-            case Const(value=None) | None:
-                return UNKNOWN
-            case Const(value=bytes()):
-                return UNKNOWN
-            case Const(value=constant):
-                return constant
             case EnumMember():
                 return value.value if isinstance(value.value, str) else UNKNOWN
             case ParameterVariable(object=made):

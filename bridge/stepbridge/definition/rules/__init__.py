@@ -8,17 +8,20 @@ every rule with its words, for the guide.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
-from stepbridge.definition.values import JSON, UNKNOWN, Pointer, printable
+from msgspec import Struct
+from msgspec.structs import replace
+
+from stepbridge.definition.reading import Duplicates, Reader
+from stepbridge.definition.values import JSON, UNKNOWN, printable
 
 from . import arguments, conditions, functions, jobs, parameters, policies, references, steps, structure
 from .findings import SEVERITIES, Edit, Finding, Fix, Report, Severity
-from .model import Pipeline
-from .registry import REGISTRY, Plan, Rule
+from .model import MAX_SUGGESTIONS, Part, Pipeline
+from .registry import REGISTRY, On, Plan, Rule
 
 __all__ = [
     "REGISTRY",
@@ -27,6 +30,7 @@ __all__ = [
     "Edit",
     "Finding",
     "Fix",
+    "Memory",
     "Rule",
     "Severity",
     "check",
@@ -44,25 +48,49 @@ def default_codes() -> frozenset[str]:
     return frozenset(code for code, rule in REGISTRY.items() if rule.default)
 
 
-def check(source: str, codes: Collection[str] | None = None) -> list[Finding]:
+class Memory:
+    """What is known of a definition that is checked again and again: most of its steps are what they were.
+
+    It never changes what is found. It serves one definition at a time. Where the JSON was decoded elsewhere,
+    a step is known again by the identity of its object, in which nothing may change.
+    """
+
+    def __init__(self) -> None:
+        self.reader = Reader()
+        self._plan: Plan | None = None
+        self._outcomes: Sequence[_Outcome] = ()
+
+    def run(self, plan: Plan, document: JSON, duplicates: Duplicates | None) -> list[Finding]:
+        """The findings, in no order, and known from now on."""
+        run = None
+        if plan is self._plan and self._outcomes:
+            run = _Run(plan, document, duplicates, self._outcomes)
+        if run is None or not run.within_limits():
+            run = _Run(plan, document, duplicates)
+        self._plan, self._outcomes = plan, run.outcomes if run.within_limits() else ()
+        return run.found
+
+
+def check(source: str, codes: Collection[str] | None = None, memory: Memory | None = None) -> list[Finding]:
     """Check the text of a definition.
 
     Args:
         codes: the rules to run; None: those that are on by default.
+        memory: of earlier states of the same text, to be done sooner.
 
     Returns:
         Findings in the order of their places. Text that is no JSON gives a single J001 with its `offset`.
     """
     plan = _plan(None if codes is None else frozenset(codes))
+    memory = memory or Memory()
     found = [
         _finding(rule, report)
         for rule in plan.rules("text")
         if rule.code == "J007"
         for report in structure.too_long(source)
     ]
-    reader = _Reader()
     try:
-        document = reader.read(source)
+        reading = memory.reader.read(source)
     except json.JSONDecodeError as error:
         text = f"{error.msg} (line {error.lineno}, column {error.colno})."
         return [*found, *_not_json(plan, text, error.pos)]
@@ -70,74 +98,157 @@ def check(source: str, codes: Collection[str] | None = None) -> list[Finding]:
         return [*found, *_not_json(plan, "It is nested too deeply.", 0)]
     except ValueError as error:  # NaN, or a number of more than 4300 digits
         return [*found, *_not_json(plan, f"{error}.", 0)]
-    return found + check_document(document, codes, duplicates=reader.duplicates)
+    return found + check_document(reading.value, codes, duplicates=reading.duplicates, memory=memory)
 
 
 def check_document(
     document: JSON,
     codes: Collection[str] | None = None,
     *,
-    duplicates: dict[int, tuple[str, ...]] | None = None,
+    duplicates: Duplicates | None = None,
+    memory: Memory | None = None,
 ) -> list[Finding]:
     """Check decoded JSON, or a value of the same shape with UNKNOWN in it.
 
     Args:
         codes: the rules to run; None: those that are on by default.
-        duplicates: `id` of an object in `document` -> keys that its text has twice, where the reader knows.
+        duplicates: keys that objects in `document` have twice, where the reader knows.
+        memory: of earlier states of the same definition.
     """
     plan = _plan(None if codes is None else frozenset(codes))
-    run = _Run(plan)
     try:
-        run.over(Pipeline(document, duplicates))
-    except _EnoughError:
-        pass
+        found = (memory or Memory()).run(plan, document, duplicates)
     except RecursionError:
-        run.found.extend(_not_json(plan, "It is nested too deeply.", None))
-    return sorted(run.found, key=_place)
+        found = _not_json(plan, "It is nested too deeply.", None)
+    return sorted(found, key=_place)
 
 
-class _EnoughError(Exception):
-    """There are as many findings as anyone will read."""
+class _Question(Struct, eq=False):
+    """A rule, and the sites that it is called with after the Pipeline."""
+
+    rule: Rule
+    sites: tuple[Any, ...]
+
+
+class _Outcome(Struct, eq=False):
+    """What the rules say of a part, in the order in which they were asked.
+
+    What depends on the part alone is there as findings; where a rule looked at anything else, it is to be
+    asked again. `near` counts the names that the former compared with others.
+    """
+
+    part: Part
+    answers: list[Finding | _Question]
+    near: int
+
+
+class _Witness:
+    """Stands in for the pipeline, and notes whether a rule looks at it, and so beyond its part."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+        self.looked = False
+        self.compared = 0
+
+    def near(self, word: str, candidates: Iterable[str]) -> tuple[str, ...]:
+        self.compared += 1
+        return self._pipeline.near(word, candidates)
+
+    def __getattr__(self, name: str) -> Any:
+        self.looked = True
+        return getattr(self._pipeline, name)
 
 
 class _Run:
-    """One run of a plan over one pipeline."""
+    """One run of a plan over one definition; `known`: what an earlier run has left."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        document: JSON,
+        duplicates: Duplicates | None = None,
+        known: Sequence[_Outcome] = (),
+    ) -> None:
         self.plan = plan
+        self.pipeline = Pipeline(document, duplicates, [outcome.part for outcome in known])
+        self.known = {id(outcome.part): outcome for outcome in known}
         self.found: list[Finding] = []
+        self.outcomes: list[_Outcome] = []
+        for rule in plan.rules("document"):
+            self.ask(_Question(rule, ()))
+        for part in self.pipeline.parts:
+            self.over(part)
 
-    def over(self, pipeline: Pipeline) -> None:
-        self.apply("document", None, pipeline)
-        for pointer, key in _duplicates(pipeline) if pipeline.duplicates else ():
-            self.apply("duplicate", None, pipeline, pointer, key)
-        for parameter in pipeline.parameters:
-            self.apply("parameter", None, pipeline, parameter)
-        for step in pipeline.steps:
-            self.apply("step", step.type, pipeline, step)
+    def within_limits(self) -> bool:
+        """Whether nothing was left out. What is, depends on the order in which a whole definition is looked
+        at, so that nothing can be known from before, nor for later.
+        """
+        compared = len(self.pipeline.suggested) + sum(outcome.near for outcome in self.outcomes)
+        return len(self.found) < MAX_FINDINGS and compared < MAX_SUGGESTIONS
+
+    def ask(self, question: _Question, pipeline: Pipeline | _Witness | None = None) -> list[Finding]:
+        found: list[Finding] = []
+        for report in question.rule.check(pipeline or self.pipeline, *question.sites):
+            if len(self.found) == MAX_FINDINGS:
+                break
+            found.append(_finding(question.rule, report))
+            self.found.append(found[-1])
+        return found
+
+    def over(self, part: Part) -> None:
+        outcome = self.known.get(id(part))
+        if outcome is None:
+            outcome = self.asked(part)
+        else:
+            for answer in outcome.answers:
+                if isinstance(answer, Finding):
+                    self.found.append(answer)
+                else:
+                    self.ask(answer)
+        self.outcomes.append(outcome)
+
+    def asked(self, part: Part) -> _Outcome:
+        outcome = _Outcome(part, [], 0)
+        witness = _Witness(self.pipeline)
+        for on, step_type, sites in self.sites(part):
+            for rule in self.plan.rules(on, step_type):
+                question = _Question(rule, sites)
+                witness.looked, before = False, witness.compared
+                found = self.ask(question, witness)
+                if witness.looked:
+                    outcome.answers.append(question)
+                else:
+                    outcome.answers += found
+                    outcome.near += witness.compared - before
+            if len(self.found) == MAX_FINDINGS:
+                break
+        return outcome
+
+    def sites(self, part: Part) -> Iterator[tuple[On, str | None, tuple[Any, ...]]]:
+        """What rules look at in a part."""
+        duplicates = self.pipeline.duplicates
+        for pointer, node in part.nodes() if duplicates else ():
+            for key in duplicates.get(id(node), (node, ()))[1]:
+                yield "duplicate", None, (pointer, key)
+        for parameter in part.parameters:
+            yield "parameter", None, (parameter,)
+        for step in part.steps:
+            yield "step", step.type, (step,)
             for key in self.plan.keys:
                 value = step.raw.get(key)
                 if value is not None and value is not UNKNOWN:
-                    self.apply("key:" + key, step.type, pipeline, step, value, key)
-        for reference in pipeline.references:
+                    yield "key:" + key, step.type, (step, value, key)
+        for reference in part.references:
             kind = reference.reference.kind if reference.reference is not None else "malformed"
-            self.apply("reference:" + kind, None, pipeline, reference)
-        for function in pipeline.functions:
+            yield "reference:" + kind, None, (reference,)
+        for function in part.functions:
             name = function.name if function.name in functions.FUNCTIONS else ""
-            self.apply("function:" + name, None, pipeline, function)
-        for condition in pipeline.conditions:
-            self.apply("condition", None, pipeline, condition)
-        for mismatch in pipeline.mismatches:
+            yield "function:" + name, None, (function,)
+        for condition in part.conditions:
+            yield "condition", None, (condition,)
+        for mismatch in part.mismatches:
             step_type = mismatch.step.type if mismatch.step is not None else None
-            self.apply("mismatch:" + arguments.code_of(mismatch), step_type, pipeline, mismatch)
-
-    def apply(self, on: str, step_type: str | None, *sites: Any) -> None:
-        """Run the rules that look at `on`; raises _EnoughError when there is enough to read."""
-        for rule in self.plan.rules(on, step_type):
-            for report in rule.check(*sites):
-                self.found.append(_finding(rule, report))
-                if len(self.found) >= MAX_FINDINGS:
-                    raise _EnoughError
+            yield "mismatch:" + arguments.code_of(mismatch), step_type, (mismatch,)
 
 
 def _finding(rule: Rule, report: Report) -> Finding:
@@ -173,38 +284,3 @@ def _place(finding: Finding) -> tuple[tuple[tuple[int, int | str], ...], str]:
 @lru_cache(maxsize=16)
 def _plan(codes: frozenset[str] | None) -> Plan:
     return Plan(codes)
-
-
-class _Reader:
-    """Decodes JSON strictly, and keeps note of keys that stand twice in an object."""
-
-    def __init__(self) -> None:
-        self.duplicates: dict[int, tuple[str, ...]] = {}
-        self._kept: list[dict[str, JSON]] = []  # so that their ids stay theirs
-
-    def read(self, source: str) -> JSON:
-        return json.loads(source, object_pairs_hook=self._object, parse_constant=_no_constant)
-
-    def _object(self, pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
-            keys = [key for key, _ in pairs]
-            self.duplicates[id(found)] = tuple(dict.fromkeys(k for k in keys if keys.count(k) > 1))
-            self._kept.append(found)
-        return found
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON value")
-
-
-def _duplicates(pipeline: Pipeline) -> Iterator[tuple[Pointer, str]]:
-    pending: list[tuple[Pointer, JSON]] = [((), pipeline.root)]
-    while pending:
-        pointer, node = pending.pop()
-        if isinstance(node, dict):
-            for key in pipeline.duplicates.get(id(node), ()):
-                yield pointer, key
-            pending.extend(((*pointer, key), value) for key, value in node.items())
-        elif isinstance(node, list):
-            pending.extend(((*pointer, index), value) for index, value in enumerate(node))

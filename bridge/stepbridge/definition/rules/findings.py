@@ -6,8 +6,9 @@ range.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from stepbridge.definition.values import JSON, Pointer
 
@@ -15,8 +16,7 @@ Severity = Literal["error", "warning", "information", "hint"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "information", "hint")
 
 
-@dataclass(frozen=True)
-class Edit:
+class Edit(Struct, frozen=True):
     """One change of a JSON value.
 
     replace: the value at `pointer` becomes `value`. rename: the key that `pointer` ends in becomes `value`.
@@ -29,16 +29,14 @@ class Edit:
     value: JSON = None
 
 
-@dataclass(frozen=True)
-class Fix:
+class Fix(Struct, frozen=True):
     """A remedy: what it does in a few words, and the edits that do it, in the order to apply them."""
 
     title: str
     edits: tuple[Edit, ...]
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(Struct, frozen=True):
     """What a rule function yields; the runner adds the rule's code and severity.
 
     `at_key`: the problem is the key that the pointer ends in, not its value. `suggestions`: names that may
@@ -56,8 +54,7 @@ class Report:
     unnecessary: bool = False
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """A problem in a definition.
 
     `pointer` leads to a value in the JSON; with `at_key` the key before it is the problem. `offset` is set

@@ -7,13 +7,15 @@ steps.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from functools import cached_property, lru_cache
 from typing import Any, Literal, TypeAlias
 
+from msgspec import Struct, field
+
 from stepbridge.definition.document import BRANCHES, PARAMETER_TYPES
 from stepbridge.definition.kinds import KINDS, StepKind, needed, request_shape
+from stepbridge.definition.reading import Duplicates
 from stepbridge.definition.references import JOIN, JSON_GET, Reference, parse_get
 from stepbridge.definition.service import Shape
 from stepbridge.definition.values import JSON, UNKNOWN, Pointer, is_open, near, templated
@@ -26,8 +28,7 @@ MismatchKind = Literal[
 ]
 
 
-@dataclass(slots=True)
-class ParameterView:
+class ParameterView(Struct):
     """An entry of Parameters. `type` is None where it is unknown or no type."""
 
     pointer: Pointer
@@ -36,8 +37,7 @@ class ParameterView:
     type: str | None
 
 
-@dataclass(slots=True, eq=False)
-class StepView:
+class StepView(Struct, eq=False):
     """A step. `branch` is the Condition step it is nested in and whether it is in its IfSteps."""
 
     pointer: Pointer
@@ -70,8 +70,7 @@ class StepView:
         return tuple(reversed(found))
 
 
-@dataclass(slots=True)
-class ReferenceSite:
+class ReferenceSite(Struct):
     """A `Get` object.
 
     `expected` is the parameter type that its place wants: "container" for objects and arrays, None where any
@@ -87,8 +86,7 @@ class ReferenceSite:
     in_property_file: bool = False
 
 
-@dataclass(slots=True)
-class FunctionSite:
+class FunctionSite(Struct):
     """A `Std:...` object; `argument` is what the function is given, `expected` as for references."""
 
     pointer: Pointer
@@ -99,8 +97,7 @@ class FunctionSite:
     raw: dict[Any, JSON]
 
 
-@dataclass(slots=True)
-class ConditionSite:
+class ConditionSite(Struct):
     """One condition, at any depth of Not and Or."""
 
     pointer: Pointer
@@ -108,8 +105,7 @@ class ConditionSite:
     step: StepView
 
 
-@dataclass(slots=True)
-class Mismatch:
+class Mismatch(Struct):
     """A value that does not fit its place.
 
     `expected` says in words what would; `shape` is set within Arguments; `at_key` when it is about the key
@@ -125,28 +121,68 @@ class Mismatch:
     at_key: bool = False
 
 
-class Pipeline:
-    """All sites of a definition, in document order."""
+class Part(Struct, eq=False, dict=True):
+    """What a walk found in one part of a definition: in an item of `Steps` with the steps nested in it, or in
+    all that is no step.
 
-    def __init__(self, root: JSON, duplicates: dict[int, tuple[str, ...]] | None = None) -> None:
+    A part depends on nothing but its value and its place, so that it serves again while others are edited.
+    """
+
+    root: JSON
+    pointer: Pointer = ()
+    steps: list[StepView] = field(default_factory=list)
+    references: list[ReferenceSite] = field(default_factory=list)
+    functions: list[FunctionSite] = field(default_factory=list)
+    conditions: list[ConditionSite] = field(default_factory=list)
+    mismatches: list[Mismatch] = field(default_factory=list)
+    parameters: list[ParameterView] = field(default_factory=list)
+    addresses: list[tuple[Pointer, str]] = field(default_factory=list)
+    hides_names: bool = False  # some reference names what only another tool will know
+    hides_steps: bool = False  # there may be steps that are not seen, or seen without a name
+
+    def nodes(self) -> Iterator[tuple[Pointer, JSON]]:
+        """Every value of the part with its pointer."""
+        pending: list[tuple[Pointer, JSON]] = [(self.pointer, self.root)]
+        while pending:
+            pointer, node = pending.pop()
+            yield pointer, node
+            if isinstance(node, dict):
+                pending += [((*pointer, key), value) for key, value in node.items()]
+            elif isinstance(node, list):
+                steps = pointer == ("Steps",)  # which are parts of their own
+                pending += [
+                    ((*pointer, i), value) for i, value in enumerate(node) if not steps or value is UNKNOWN
+                ]
+
+    @cached_property
+    def has_unknowns(self) -> bool:
+        return any(
+            node is UNKNOWN or (isinstance(node, dict) and UNKNOWN in node) for _, node in self.nodes()
+        )
+
+
+class Pipeline:
+    """All sites of a definition, in document order.
+
+    Args:
+        duplicates: keys that objects have twice, where the reader knows.
+        known: the parts of an earlier state of the definition; those whose very object stands at its place
+            again are taken over.
+    """
+
+    def __init__(self, root: JSON, duplicates: Duplicates | None = None, known: Sequence[Part] = ()) -> None:
         self.root = root
         self.document: dict[Any, JSON] = root if isinstance(root, dict) else {}
-        self.duplicates = duplicates or {}  # id of an object -> keys that its text has twice
-        self.parameters: list[ParameterView] = []
-        self.steps: list[StepView] = []
-        self.references: list[ReferenceSite] = []
-        self.functions: list[FunctionSite] = []
-        self.conditions: list[ConditionSite] = []
-        self.mismatches: list[Mismatch] = []
-        self.hides_names = False  # some reference names what only another tool will know
-        self.addresses: list[tuple[Pointer, str]] = []  # S3 addresses with something to say about them
+        self.duplicates = duplicates or {}
+        self.parts = tuple(_parts(root, known))
+        self.parameters = [view for part in self.parts for view in part.parameters]
+        self.steps = [view for part in self.parts for view in part.steps]
+        self.addresses = [found for part in self.parts for found in part.addresses]
         self.parameters_open = is_open(root) or is_open(self.document.get("Parameters"))
-        self.steps_open = is_open(root) or is_open(self.document.get("Steps"))
-        self._suggested: dict[tuple[str, int], tuple[str, ...]] = {}
-        _Walk(self).pipeline()
         self.parameters_open |= any(_hidden(p.raw, "Name") for p in self.parameters)
-        # a step of unknown type may be a Condition with steps of its own
-        self.steps_open |= any(_hidden(s.raw, "Name") or _hidden(s.raw, "Type") for s in self.steps)
+        self.steps_open = is_open(root) or is_open(self.document.get("Steps"))
+        self.steps_open |= any(part.hides_steps for part in self.parts)
+        self.suggested: dict[tuple[str, int], tuple[str, ...]] = {}
 
     @cached_property
     def parameters_by_name(self) -> dict[str, ParameterView]:
@@ -169,28 +205,28 @@ class Pipeline:
     @cached_property
     def used_parameters(self) -> frozenset[str]:
         """The names of all parameters that something refers to."""
-        references = (site.reference for site in self.references)
+        references = (site.reference for part in self.parts for site in part.references)
         return frozenset(r.name for r in references if r is not None and r.kind == "parameter")
 
     @cached_property
     def referred_steps(self) -> frozenset[str]:
         """The names of all steps that something refers to."""
-        references = (site.reference for site in self.references)
+        references = (site.reference for part in self.parts for site in part.references)
         return frozenset(r.name for r in references if r is not None and r.kind in ("step", "property-file"))
 
     @cached_property
     def has_unknowns(self) -> bool:
         """Whether there is any UNKNOWN: then something may be used that nobody sees."""
-        return self.hides_names or _has_unknown(self.root)
+        return any(part.hides_names or part.has_unknowns for part in self.parts)
 
     def near(self, word: str, candidates: Any) -> tuple[str, ...]:
         """Up to three candidates close to `word`; remembers, and gives up after many mistakes."""
         known = tuple(candidates)
         key = (word, hash(known))
-        found = self._suggested.get(key)
+        found = self.suggested.get(key)
         if found is None:
-            found = _near(word, known) if len(self._suggested) < MAX_SUGGESTIONS else ()
-            self._suggested[key] = found
+            found = _near(word, known) if len(self.suggested) < MAX_SUGGESTIONS else ()
+            self.suggested[key] = found
         return found
 
 
@@ -205,36 +241,46 @@ def _hidden(raw: dict[Any, JSON], key: str) -> bool:
     return value is UNKNOWN or templated(value) or (value is None and UNKNOWN in raw)
 
 
-def _has_unknown(root: JSON) -> bool:
-    pending = [root]
-    while pending:
-        node = pending.pop()
-        if node is UNKNOWN:
-            return True
-        if isinstance(node, dict):
-            pending.extend(node)
-            pending.extend(node.values())
-        elif isinstance(node, list):
-            pending.extend(node)
-    return False
-
-
 _NESTED = (dict, list, str)
 _OTHER_SCOPES = ("ForEach.", "ChildOutput.")  # SDK v3: inside of a ForEach step
 _Rest: TypeAlias = Iterator[tuple[Any, JSON]]
 
 
-class _Walk:
-    """The walk. `step` is the step that it is in."""
+def _parts(root: JSON, known: Sequence[Part]) -> Iterator[Part]:
+    """The part that is no step, then one for each item of `Steps`."""
+    yield _walked(Part(root))
+    steps = root.get("Steps") if isinstance(root, dict) else None
+    earlier = {part.pointer: part for part in known}
+    for index, item in enumerate(steps if isinstance(steps, list) else ()):
+        if item is not UNKNOWN:
+            pointer: Pointer = ("Steps", index)
+            part = earlier.get(pointer)
+            yield part if part is not None and part.root is item else _walked(Part(item, pointer))
 
-    def __init__(self, pipeline: Pipeline) -> None:
-        self.into = pipeline
+
+def _walked(part: Part) -> Part:
+    walk = _Walk(part)
+    if part.pointer:
+        walk.one_step(part.root, part.pointer, None, 0)
+    else:
+        walk.rest()
+    # a step of unknown type may be a Condition with steps of its own
+    part.hides_steps |= any(_hidden(s.raw, "Name") or _hidden(s.raw, "Type") for s in part.steps)
+    return part
+
+
+class _Walk:
+    """The walk through one part. `step` is the step that it is in."""
+
+    def __init__(self, part: Part) -> None:
+        self.into = part
         self.step: StepView | None = None
 
     # -- the document
     # ------------------------------------------------------------------------------------------
 
-    def pipeline(self) -> None:
+    def rest(self) -> None:
+        """All that is no step."""
         root = self.into.root
         if root is UNKNOWN:
             return
@@ -246,8 +292,9 @@ class _Walk:
         experiment = root.get("PipelineExperimentConfig")
         if isinstance(experiment, dict):
             self.free(experiment, ("PipelineExperimentConfig",))
-        for index, item in self.items(root.get("Steps"), ("Steps",)):
-            self.one_step(item, ("Steps", index), None, 0)
+        steps = root.get("Steps")
+        if not isinstance(steps, list) and steps is not None and steps is not UNKNOWN:
+            self.mismatch("container", ("Steps",), steps, "an array")
 
     def items(self, value: JSON, pointer: Pointer) -> _Rest:
         """The items of an array that are known; anything but an array is a mismatch."""
@@ -328,7 +375,7 @@ class _Walk:
                 if depth < MAX_DEPTH:
                     self.one_step(item, (*pointer, key, index), (step, taken), depth + 1)
         if UNKNOWN in arguments or any(is_open(arguments.get(key)) for key, _ in BRANCHES):
-            self.into.steps_open = True
+            self.into.hides_steps = True
         self.step = step
 
     def for_each_arguments(
@@ -342,7 +389,7 @@ class _Walk:
             if depth < MAX_DEPTH:
                 self.one_step(item, (*pointer, "ForEachBody", index), (step, True), depth + 1)
         if UNKNOWN in arguments or is_open(arguments.get("ForEachBody")):
-            self.into.steps_open = True
+            self.into.hides_steps = True
         self.step = step
 
     def condition(self, item: JSON, pointer: Pointer, step: StepView, depth: int) -> None:

@@ -7,8 +7,9 @@ configurations costs nothing on a step that has none.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from .findings import Report, Severity
 
@@ -27,8 +28,7 @@ Check: TypeAlias = Callable[..., Iterable[Report]]
 On: TypeAlias = str
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """A rule and what the guide says of it.
 
     `source` tells how we know: the service model (B), the published schema (S), the developer guide (D), a

@@ -143,6 +143,8 @@ def metadata(pipeline: Pipeline) -> Iterator[Report]:
             yield Report(f"Metadata must be an object, and is {kind(found)}.", ("Metadata",))
         return
     for key, value in found.items():
+        if key is UNKNOWN:
+            continue
         place = ("Metadata", key)
         if isinstance(key, str) and not _METADATA_KEY.fullmatch(key):
             yield Report(
