@@ -50,6 +50,8 @@ export interface Run {
   readonly started: number;
   readonly seconds?: number;
   readonly failure: string;
+  /** What runs its jobs: "docker", "podman" or "process"; known from the first job on. */
+  readonly engine?: string;
   readonly steps: readonly StepRun[];
 }
 
@@ -91,8 +93,9 @@ export function apply(run: Run | undefined, event: RunEvent): Run | undefined {
         failure: event.failure ?? "",
         steps: run.steps.map((step) => ({ ...step, spans: closed(step.spans, event.time) })),
       };
-    case "step-log":
     case "step-job":
+      return event.engine && event.engine !== run.engine ? { ...run, engine: event.engine } : run;
+    case "step-log":
     case "notice":
       return run;
     default:
