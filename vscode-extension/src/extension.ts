@@ -35,6 +35,7 @@ export interface Api {
   readonly language: LanguageServer;
   readonly configurations: Configurations;
   readonly status: Status;
+  readonly engines: Engines;
   /** Milliseconds that loading the code and activation took. */
   readonly activation: number;
   /** True once the tool was looked for. */
@@ -111,7 +112,7 @@ export function activate(context: vscode.ExtensionContext): Api {
   );
   look();
   const activation = ownTime();
-  return { tools, pipelines, runs, language, configurations, status, activation, get awake() { return awake; } };
+  return { tools, pipelines, runs, language, configurations, status, engines, activation, get awake() { return awake; } };
 }
 
 function holdsPipeline(document: vscode.TextDocument): boolean {
