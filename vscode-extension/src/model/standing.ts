@@ -3,7 +3,7 @@
 import { duration } from "./duration.ts";
 import { engineOfRun, engineWords, type Engine } from "./engine.ts";
 import { ended, type RunStatus } from "./events.ts";
-import { reason, type Run, type StepRun } from "./run.ts";
+import { reason, standsAtCrash, type Run, type StepRun } from "./run.ts";
 import { escaped, link } from "./text.ts";
 
 export type Server = "language server" | "debug server";
@@ -34,7 +34,7 @@ export function headline({ tool, engine, servers, runs }: Standing): Headline {
     const used = engineOfRun(run?.engine, engine);
     return used ? ` · ${engineWords(used)}` : "";
   };
-  const crashed = active.flatMap((run) => run.steps.filter(holdsCrash));
+  const crashed = active.flatMap((run) => run.steps.filter(standsAtCrash));
   if (crashed.length > 0) return { text: `$(bug) ${names(crashed)} crashed${on(active[0])}`, severity: "error" };
   const [first] = active;
   if (first) {
@@ -87,7 +87,7 @@ function runLine(run: Run): string {
   const target = { run: run.run, pipeline: run.pipeline };
   const running = run.steps.filter(isRunning);
   const failed = run.steps.find(({ status }) => status === "Failed");
-  const crashed = run.steps.find(holdsCrash);
+  const crashed = run.steps.find(standsAtCrash);
   const words = crashed && !ended(run.status)
     ? `${crashed.name} crashed: ${reason(crashed.debugger?.error ?? "")}`
     : run.status === "Failed"
@@ -104,10 +104,6 @@ function runLine(run: Run): string {
 
 function isRunning({ status }: StepRun): boolean {
   return status === "Executing" || status === "Starting";
-}
-
-function holdsCrash(step: StepRun): boolean {
-  return step.debugger?.state === "crashed" && !ended(step.status);
 }
 
 /** "Train", "Left, Right", "Left, Right and 2 more". */

@@ -61,6 +61,9 @@ test("errors come before what runs", () => {
   assert.deepEqual(headline(standing({ servers: new Map([["debug server", "failing"]]) })), { text: "$(error) StepBridge: debug server fails", severity: "error" });
   const crashed = wine({ event: "step-started", step: "Left" }, { event: "step-started", step: "Right" }, { event: "step-debug", step: "Right", state: "crashed", error: "ValueError: no" });
   assert.deepEqual(headline(standing({ runs: [crashed] })), { text: "$(bug) Right crashed · Docker 20.10.24", severity: "error" });
+  // an editor that stands at the raising line counts as attached
+  const looked = apply(crashed, { event: "step-debug", run, time: 103, step: "Right", state: "attached", line: 7, error: "ValueError: no" });
+  assert.equal(headline(standing({ runs: looked ? [looked] : [] })).text, "$(bug) Right crashed · Docker 20.10.24");
   const failed = wine({ event: "step-finished", step: "Left", status: "Failed", seconds: 1, failure: "ValueError: no" }, { event: "run-finished", status: "Failed", seconds: 2 });
   assert.deepEqual(headline(standing({ runs: [failed] })), { text: "$(error) Left failed · Docker 20.10.24" });
 });

@@ -2,7 +2,7 @@
 
 import { duration } from "../../model/duration.ts";
 import { ended } from "../../model/events.ts";
-import type { Run, StepRun } from "../../model/run.ts";
+import { standsAtCrash, type Run, type StepRun } from "../../model/run.ts";
 import { layout, nodeHeight, nodeWidth, type Layout, type PlacedEdge, type PlacedNode } from "../layout.ts";
 import type { GraphView } from "../messages.ts";
 import { phaseNames } from "../timeline.ts";
@@ -229,7 +229,7 @@ function live(step: StepRun | undefined): boolean {
 }
 
 function phaseOf(step: StepRun | undefined): string {
-  if (step?.debugger?.state === "crashed" && live(step)) return "crashed";
+  if (step && standsAtCrash(step)) return "crashed";
   return live(step) ? step?.spans.at(-1)?.phase ?? "" : "";
 }
 
@@ -259,7 +259,7 @@ function busyWith(step: StepRun | undefined): string {
 function context(node: PlacedNode, view: GraphView, step: StepRun | undefined): Record<string, unknown> {
   return {
     webviewSection: "step",
-    stepState: phaseOf(step) === "crashed" ? "crashed" : live(step) ? "running" : step && ended(step.status) ? "ended" : "idle",
+    stepState: step?.debugger?.state === "crashed" && live(step) ? "crashed" : live(step) ? "running" : step && ended(step.status) ? "ended" : "idle",
     uri: view.uri,
     pipeline: view.pipeline,
     step: node.name,
