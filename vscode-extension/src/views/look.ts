@@ -58,7 +58,7 @@ export function kindIcon(kind: string): vscode.ThemeIcon {
 export function stepWords(step: StepRun): string {
   if (standsAtCrash(step)) return step.debugger?.state === "crashed" ? "crashed, waits for the debugger" : "crashed, held by the debugger";
   if (step.cached) return "reused from the cache";
-  if (step.outcome) return step.outcome === "True" ? "yes" : step.outcome === "False" ? "no" : step.outcome;
+  if (step.outcome) return step.outcome.toLowerCase();
   const running = step.status === "Executing" || step.status === "Starting";
   const phase = step.spans.at(-1)?.phase;
   if (running && phase && phase !== "run" && phase !== "wait") return step.detail || phaseWords[phase];

@@ -2,10 +2,11 @@
 
 import assert from "node:assert/strict";
 import { chromium, type BrowserContext, type Locator, type Page } from "playwright-core";
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after } from "node:test";
+import sharp from "sharp";
 import { CodeServer, extensionFolder, repository, toolchain, type ServerOptions } from "./server.ts";
 
 export interface OpenOptions extends ServerOptions {
@@ -218,6 +219,14 @@ export class Workbench {
     await this.page.locator('.debug-variables .monaco-list-row[aria-expanded="true"]', { hasText: row }).first().waitFor();
   }
 
+  /** Closes a scope or a structure in the Variables view, where it is open. */
+  async collapse(row: string | RegExp): Promise<void> {
+    const line = this.page.locator(".debug-variables .monaco-list-row", { hasText: row }).first();
+    await line.waitFor();
+    if ((await line.getAttribute("aria-expanded")) === "true") await line.locator(".monaco-tl-twistie").click();
+    await this.page.locator('.debug-variables .monaco-list-row[aria-expanded="false"]', { hasText: row }).first().waitFor();
+  }
+
   /** Types a new value for a variable, as a double click does. */
   async setVariable(row: string | RegExp, value: string): Promise<void> {
     const line = this.page.locator(".debug-variables .monaco-list-row", { hasText: row }).first();
@@ -320,12 +329,31 @@ export class Workbench {
     return this.page.locator("iframe.webview.ready").last().contentFrame().locator(`iframe[title="${title}"]`).contentFrame();
   }
 
-  /** Writes a screenshot below test-results; for the docs also to docs/images where STEPBRIDGE_DOCS is set. */
-  async screenshot(name: string, { docs = false } = {}): Promise<string> {
+  /**
+   * Writes a screenshot below test-results, and where STEPBRIDGE_DOCS is set a small one to docs/images.
+   * `docs`: what the docs show, as selectors of the parts of the window that the picture holds.
+   */
+  async screenshot(name: string, { docs = [] }: { docs?: readonly string[] } = {}): Promise<string> {
     const file = join(extensionFolder, "test-results", `${name}.png`);
     mkdirSync(dirname(file), { recursive: true });
     await this.page.screenshot({ path: file });
-    if (docs && process.env.STEPBRIDGE_DOCS) copyFileSync(file, join(repository, "docs/images", `vscode-${name}.png`));
+    if (docs.length > 0 && process.env.STEPBRIDGE_DOCS) {
+      const small = await sharp(file).extract(await this.#around(docs)).png({ palette: true, effort: 10, dither: 0 }).toBuffer();
+      writeFileSync(join(repository, "docs/images", `vscode-${name}.png`), small);
+    }
     return file;
+  }
+
+  /** The rectangle that holds the first match of each selector. */
+  async #around(selectors: readonly string[]): Promise<{ left: number; top: number; width: number; height: number }> {
+    const boxes = (await Promise.all(selectors.map((selector) => this.page.locator(selector).first().boundingBox()))).filter((box) => box !== null);
+    assert.equal(boxes.length, selectors.length, `not all of ${selectors.join(", ")} are shown`);
+    const left = Math.floor(Math.min(...boxes.map(({ x }) => x)));
+    const top = Math.floor(Math.min(...boxes.map(({ y }) => y)));
+    return {
+      left, top,
+      width: Math.floor(Math.max(...boxes.map(({ x, width }) => x + width))) - left,
+      height: Math.floor(Math.max(...boxes.map(({ y, height }) => y + height))) - top,
+    };
   }
 }

@@ -17,7 +17,7 @@ training.scenario("a breakpoint in train.py hits inside of its container", async
   const stack = await workbench.callStack();
   assert.ok(stack.some((row) => row.startsWith("wine") || row.startsWith("pipeline.py")), stack.join("\n"));
   assert.ok(stack.some((row) => row.startsWith("Train")), stack.join("\n"));
-  await workbench.screenshot("breakpoint", { docs: true });
+  await workbench.screenshot("breakpoint");
 
   await workbench.page.keyboard.press("F10");
   await workbench.stopped("train.py", line + 1);
@@ -34,10 +34,11 @@ training.scenario("a breakpoint on a step stops before it; a changed hyperparame
   await workbench.breakpoint("pipeline.py", step);
   await workbench.page.keyboard.press("F5");
   await workbench.stopped("pipeline.py", step);
+  await workbench.collapse("Parameters"); // VS Code opens the first scope where it was opened before
   await workbench.expand("Arguments");
   await workbench.expand("HyperParameters");
   await workbench.setVariable(/^trees/, "7");
-  await workbench.screenshot("step-breakpoint", { docs: true });
+  await workbench.screenshot("step-breakpoint", { docs: [".part.sidebar", ".part.editor"] });
 
   await workbench.page.keyboard.press("F11");
   await workbench.stopped("train.py", workspace.line("training/train.py", '"""'));
@@ -64,7 +65,7 @@ training.scenario("a crash is told, and debugged at the line that raised", async
   await workbench.expand("Locals");
   await workbench.variable(/^weights/).waitFor();
   await workbench.status(/Train crashed · (Docker|Podman) \d/);
-  await workbench.screenshot("post-mortem", { docs: true });
+  await workbench.screenshot("post-mortem", { docs: [".part.sidebar", ".part.editor"] });
 }, { prepare: failing });
 
 const twoSteps = `from sagemaker.processing import ScriptProcessor

@@ -16,7 +16,7 @@ scenario("the walkthrough makes a sample project that runs under the debugger", 
   await workbench.command("Welcome: Open Walkthrough...");
   await workbench.pick("StepBridge");
   await page.locator(".getting-started-step", { hasText: "sample" }).first().click();
-  await workbench.screenshot("walkthrough", { docs: true });
+  await workbench.screenshot("walkthrough");
   await page.locator(".getting-started-step.expanded .monaco-button", { hasText: "Create Sample Project" }).click();
   await page.locator(".quick-input-widget .quick-input-action .monaco-button", { hasText: "Create Here" }).click();
   await page.locator('.tab.active[data-resource-name="pipeline.py"]').waitFor();

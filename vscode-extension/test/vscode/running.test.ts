@@ -29,7 +29,7 @@ working.scenario("a mistake is underlined, explained on hover and mended by a qu
 
   await workbench.openFile("pipeline.py");
   await workbench.hover(squiggle, "trian");
-  await workbench.screenshot("squiggle", { docs: true });
+  await workbench.screenshot("squiggle", { docs: [".part.editor"] });
 
   await page.mouse.down();
   await page.mouse.up();
@@ -56,13 +56,13 @@ working.scenario("the graph shows the run live, and the keyboard moves in it", a
   await workbench.webview("wine").getByRole("button", { name: "Run the pipeline" }).click();
   await status(workbench, "Train", "Executing");
   await workbench.status(/Train · (Docker|Podman) \d/);
-  await workbench.screenshot("graph-live", { docs: true });
+  await workbench.screenshot("graph-live", { docs: [".sidebar .pane", ".part.editor"] });
   await status(workbench, "Wine-CreateModel", "Succeeded");
   await status(workbench, "TooWeak", "Skipped");
   await workbench.finished();
   const rows = await workbench.webview("wine").locator(".timeline .row[role=listitem]").allInnerTexts();
   assert.ok(rows.length >= 3, rows.join());
-  await workbench.screenshot("graph-done", { docs: true });
+  await workbench.screenshot("graph-done", { docs: [".sidebar .pane", ".part.editor"] });
 
   await node(workbench, "Preprocess").focus();
   await page.keyboard.press("ArrowDown");
