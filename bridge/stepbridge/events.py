@@ -89,11 +89,15 @@ class StepPhase(Event, frozen=True, kw_only=True, tag="step-phase"):
 
 
 class StepJob(Event, frozen=True, kw_only=True, tag="step-job"):
-    """A step has its job: its ARN and the container that runs it."""
+    """A step has its job: its ARN and the container that runs it.
+
+    engine: "docker", "podman" or "process".
+    """
 
     step: str
     arn: str
     container: str = ""
+    engine: str = ""
 
 
 class StepLog(Event, frozen=True, kw_only=True, tag="step-log"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -121,3 +122,22 @@ def test_clean_keeps_the_newest(here, capsys):
 def test_nothing_has_run_yet(capsys):
     assert invoke(["runs"]) == 1
     assert "Nothing has run" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="local processes are Linux")
+def test_doctor_says_which_engine_runs_the_steps(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nobody")
+    assert invoke(["doctor", "engine", "--json"]) == 0
+    found = {finding["subject"]: finding for finding in json.loads(capsys.readouterr().out)}
+    assert list(found) == ["stepbridge", "workspace", "engine"]
+    assert found["engine"]["facts"] == {"name": "process", "version": ""}
+    assert f"{tmp_path}/nobody" in found["engine"]["text"]
+
+
+def test_doctor_says_that_the_wanted_engine_is_missing(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nobody")
+    assert invoke(["doctor", "engine", "--engine", "docker", "--json"]) == 1
+    engine = json.loads(capsys.readouterr().out)[-1]
+    assert (engine["state"], engine["facts"]) == ("missing", {})
+    assert "No container engine answers" in engine["text"]
+    assert "Start Docker" in engine["advice"]

@@ -27,7 +27,7 @@ async def test_a_breakpoint_on_a_steps_line_stops_before_it_starts(editor: Edito
     stack = await editor.parent.stack(stopped["threadId"])
     assert [frame["name"] for frame in stack] == [
         "Train (Training)",
-        "Prepare (Processing, Succeeded)",
+        "Prepare (Succeeded)",
         stack[2]["name"],
     ]
     assert stack[2]["name"].startswith("small (run ")

@@ -41,6 +41,7 @@ async def test_an_engine_that_answers_is_taken(tmp_path: Path, monkeypatch: pyte
         choice = await choose("auto")
     assert choice.engine.name == "podman"
     assert choice.reason == "podman 4.9.3 answers"
+    assert choice.version == "4.9.3"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="local processes are Linux")

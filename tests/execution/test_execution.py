@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from stepbridge.errors import DefinitionError, ParameterError, StepBridgeError
-from stepbridge.events import RunStatus, StepFinished, StepLog, StepStarted
+from stepbridge.events import RunStatus, StepFinished, StepJob, StepLog, StepStarted
 from stepbridge.execution.execution import RunOptions
 from stepbridge.execution.executions import Overrides
 
@@ -73,6 +73,7 @@ async def test_a_step_sees_the_output_of_the_one_before(lab):
     assert [e.line for e in it.events if isinstance(e, StepLog)] == ["fine"]
     assert it.store.path("s3://bucket/First/result.txt").read_text() == "fine"
     assert all(container.removed for container in it.engine.started)
+    assert [e.engine for e in it.events if isinstance(e, StepJob)] == [it.engine.name] * 2
 
 
 async def test_independent_steps_run_at_the_same_time(lab):

@@ -6,6 +6,7 @@ import { activating, codeIsLoaded } from "./common/clock.ts";
 import * as vscode from "vscode";
 import { Commands, pickStep } from "./commands.ts";
 import { looksLikePipeline } from "./common/detect.ts";
+import { Engines } from "./common/engines.ts";
 import { Log } from "./common/log.ts";
 import { Status } from "./common/status.ts";
 import { ToolFinder } from "./common/tool.ts";
@@ -33,6 +34,8 @@ export interface Api {
   readonly runs: Runs;
   readonly language: LanguageServer;
   readonly configurations: Configurations;
+  readonly status: Status;
+  readonly engines: Engines;
   /** Milliseconds that loading the code and activation took. */
   readonly activation: number;
   /** True once the tool was looked for. */
@@ -44,6 +47,7 @@ export function activate(context: vscode.ExtensionContext): Api {
   const log = new Log();
   const status = new Status();
   const tools = new ToolFinder(context, log);
+  const engines = new Engines(tools, log);
   const language = new LanguageServer(log, status);
   const pipelines = new Pipelines(language);
   const runs = new Runs(tools, log);
@@ -55,7 +59,7 @@ export function activate(context: vscode.ExtensionContext): Api {
   const parts = { tools, log, pipelines, runs, configurations, prompts, sessions, graphs };
   const commands = {
     ...new Commands(parts).table(),
-    ...maintenance(tools, language, bridge, pipelines, runs, log),
+    ...maintenance(tools, engines, language, bridge, pipelines, runs, log),
     createSample: () => createSample(context.extensionUri),
   };
 
@@ -63,44 +67,56 @@ export function activate(context: vscode.ExtensionContext): Api {
   const wake = (): void => {
     if (awake) return;
     awake = true;
-    status.show();
     void tools.find().then(async (tool) => {
       status.tool(tool);
       if (tool === undefined) await tools.offer();
     });
   };
-  const look = (document: vscode.TextDocument): void => {
-    const { uri, languageId } = document;
-    if (!awake && uri.scheme === "file" && looksLikePipeline(languageId, document.getText())) wake();
+  /** After each change of what is open or known: a first pipeline wakes the extension, the last one hides its item. */
+  const look = (): void => {
+    const concerned = pipelines.known().length > 0 || runs.live.length > 0 || vscode.workspace.textDocuments.some(holdsPipeline);
+    if (concerned) wake();
+    status.concern(concerned);
   };
 
   context.subscriptions.push(
-    log, status, tools, language, pipelines, runs, bridge, sessions, graphs,
+    log, status, tools, engines, language, pipelines, runs, bridge, sessions, graphs,
     ...registerCommands(commands, wake),
     ...registerViews(pipelines, runs, wake),
     vscode.debug.registerDebugAdapterDescriptorFactory(debugType, sessions),
-    vscode.debug.registerDebugAdapterTrackerFactory(debugType, new LaunchFailures(log)),
+    vscode.debug.registerDebugAdapterTrackerFactory(debugType, new LaunchFailures(log, () => void engines.look())),
     vscode.debug.registerDebugConfigurationProvider(debugType, configurations),
     vscode.debug.registerDebugConfigurationProvider(debugType, configurations, vscode.DebugConfigurationProviderTriggerKind.Dynamic),
     vscode.window.registerWebviewPanelSerializer(viewType, graphs),
     vscode.workspace.registerTextDocumentContentProvider(runScheme, new RunDocuments(runs)),
     vscode.workspace.onDidOpenTextDocument(look),
     vscode.workspace.onDidSaveTextDocument(look),
+    vscode.workspace.onDidCloseTextDocument(look),
+    pipelines.onDidChange(look),
+    engines.onDidChange((engine) => { status.engine(engine); }),
     sessions.onEvent(({ event }) => {
       const { after } = runs.follow(event);
       record(event, after, log);
       notify(event, after);
+      if (event.event === "run-finished") void engines.look();
     }),
-    runs.onDidChange(() => { status.runs(runs.live); }),
+    runs.onDidChange(() => {
+      status.runs(runs.live);
+      look();
+    }),
     tools.onDidChange((tool) => {
       status.tool(tool);
       void language.use(tool);
     }),
     ...markPipelineEditors(pipelines),
   );
-  for (const document of vscode.workspace.textDocuments) look(document);
+  look();
   const activation = ownTime();
-  return { tools, pipelines, runs, language, configurations, activation, get awake() { return awake; } };
+  return { tools, pipelines, runs, language, configurations, status, engines, activation, get awake() { return awake; } };
+}
+
+function holdsPipeline(document: vscode.TextDocument): boolean {
+  return document.uri.scheme === "file" && looksLikePipeline(document.languageId, document.getText());
 }
 
 function registerCommands(table: Readonly<Record<string, (...args: unknown[]) => unknown>>, wake: () => void): vscode.Disposable[] {
@@ -117,7 +133,7 @@ function registerCommands(table: Readonly<Record<string, (...args: unknown[]) =>
 }
 
 function maintenance(
-  tools: ToolFinder, language: LanguageServer, bridge: Bridge, pipelines: Pipelines, runs: Runs, log: Log,
+  tools: ToolFinder, engines: Engines, language: LanguageServer, bridge: Bridge, pipelines: Pipelines, runs: Runs, log: Log,
 ): Readonly<Record<string, () => unknown>> {
   const restart = async (): Promise<void> => {
     bridge.stop();
@@ -127,7 +143,7 @@ function maintenance(
     restart,
     install: () => tools.install(),
     showOutput: () => { log.channel.show(); },
-    refresh: () => Promise.all([pipelines.refresh(), runs.refresh()]),
+    refresh: () => Promise.all([pipelines.refresh(), runs.refresh(), engines.look()]),
     menu: async () => {
       const commands = [
         ["$(type-hierarchy-sub) Show Pipeline Graph", "stepbridge.showGraph"],

@@ -8,11 +8,12 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
+from typing import Literal
 
 import click
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import asdict
 from rich.text import Text
 
@@ -23,6 +24,9 @@ from stepbridge.settings import Workspace
 from .console import out
 
 FREE_GIGABYTES = 5
+SUBJECTS = ("engine", "program", "debugpy", "disk")
+ENGINES = ("auto", "docker", "process")
+Setting = Literal["auto", "docker", "process"]
 
 
 class Finding(Struct, frozen=True):
@@ -30,16 +34,24 @@ class Finding(Struct, frozen=True):
     state: str  # "ok" | "note" | "missing"
     text: str
     advice: str = ""
+    facts: Mapping[str, str] = field(default_factory=dict)  # for programs; engine: name and version
 
 
 @click.command()
+@click.argument("subjects", metavar="[SUBJECT]...", nargs=-1, type=click.Choice(SUBJECTS))
+@click.option("--engine", type=click.Choice(ENGINES), help="Look for this one, not for the settings'.")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
-def doctor(as_json: bool) -> int:
+def doctor(subjects: tuple[str, ...], engine: Setting | None, as_json: bool) -> int:
     """Look whether this machine can run pipelines; says what to do where it cannot.
 
-    Exit code 1 when something is missing.
+    SUBJECT: engine, program, debugpy or disk; all of them where none is named. Exit code 1 when something is
+    missing.
+
+    \b
+    stepbridge doctor
+    stepbridge doctor engine --engine docker
     """
-    findings = asyncio.run(examine(Path.cwd()))
+    findings = asyncio.run(examine(Path.cwd(), subjects, engine))
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:
@@ -47,40 +59,41 @@ def doctor(as_json: bool) -> int:
     return 1 if any(finding.state == "missing" for finding in findings) else 0
 
 
-async def examine(folder: Path) -> list[Finding]:
+async def examine(
+    folder: Path, subjects: tuple[str, ...] = (), engine: Setting | None = None
+) -> list[Finding]:
     workspace = Workspace.find(folder)
     found = [
         Finding("stepbridge", "ok", f"{__version__}, Python {platform.python_version()} ({sys.executable})"),
         Finding("workspace", "ok", f"{workspace.root} (state in {workspace.state})"),
     ]
-    checks: tuple[Callable[[Workspace], Awaitable[list[Finding]]], ...] = (
-        _engine,
-        _interpreter,
-        _debugpy,
-        _disk,
-    )
-    for check in checks:
-        found += await check(workspace)
+    checks: Mapping[str, Callable[[], Awaitable[list[Finding]]]] = {
+        "engine": lambda: _engine(workspace, engine or workspace.settings.engine),
+        "program": lambda: _interpreter(workspace),
+        "debugpy": _debugpy,
+        "disk": lambda: _disk(workspace),
+    }
+    for subject in subjects or SUBJECTS:
+        found += await checks[subject]()
     return found
 
 
-async def _engine(workspace: Workspace) -> list[Finding]:
+async def _engine(workspace: Workspace, setting: Setting) -> list[Finding]:
     from stepbridge.engines.select import choose
 
     try:
-        choice = await choose(workspace.settings.engine)
+        choice = await choose(setting)
     except StepBridgeError as error:
         return [Finding("engine", "missing", error.message, error.hint)]
-    found = [Finding("engine", "ok", f"{choice.engine.name}: {choice.reason}")]
+    name = choice.engine.name
+    facts = {"name": name, "version": choice.version}
+    found = [Finding("engine", "ok", f"{name}: {choice.reason}", facts=facts)]
     for glob, image in workspace.settings.images.items():
-        if choice.engine.name == "process":
+        if name == "process":
             continue
         if await choice.engine.image(image) is None:
-            found.append(
-                Finding(
-                    "image", "missing", f"{image} (for {glob}) is not on this machine", "Build or pull it."
-                )
-            )
+            text = f"{image} (for {glob}) is not on this machine"
+            found.append(Finding("image", "missing", text, "Build or pull it."))
         else:
             found.append(Finding("image", "ok", f"{image} (for {glob})"))
     await choice.engine.close()
@@ -121,7 +134,7 @@ async def _interpreter(workspace: Workspace) -> list[Finding]:
     return [Finding("program", "ok", f"{python}: Python {version}, SageMaker SDK {sdk}")]
 
 
-async def _debugpy(workspace: Workspace) -> list[Finding]:
+async def _debugpy() -> list[Finding]:
     from stepbridge.debug import DebugpyCache
 
     absent = [release.version for release in DebugpyCache().missing()]

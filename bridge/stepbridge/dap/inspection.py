@@ -104,12 +104,13 @@ class Inspection:
             name, place, step = f"{record.pipeline} (run {record.run})", None, False
         else:
             plan = frame.state.plan
-            ended = "" if frame.held else f", {frame.state.status}"
-            name, place, step = f"{plan.name} ({plan.type}{ended})", self._program.place(frame.state), True
-        source, line, end = None, 0, None
+            note = plan.type if frame.held else frame.state.status
+            name, place, step = f"{plan.name} ({note})", self._program.place(frame.state), True
+        source, line = None, 0
         if place is not None:
             source = Source(name=place.path.name, path=str(place.path))
-            line, end = self._line_out(place.line), self._line_out(place.end_line)
+            # no end: VS Code would select the statement, and the next key press would replace it
+            line = self._line_out(place.line)
         elif self._program.files:
             file = self._program.files[0]
             source, line = Source(name=file.name, path=str(file)), self._line_out(1)
@@ -118,7 +119,6 @@ class Inspection:
             name=name,
             line=line,
             column=self._line_out(1),
-            end_line=end,
             source=source,
             can_restart=step,
             presentation_hint=None if step else "subtle",

@@ -18,6 +18,7 @@ ANSWER_SECONDS = 3.0
 class Choice(Struct, frozen=True):
     engine: Engine
     reason: str  # one line for a person
+    version: str = ""  # of a container engine
 
 
 async def choose(
@@ -44,4 +45,4 @@ async def choose(
         if setting == "docker":
             raise
         return Choice(ProcessEngine(interpreters, folder), f"local processes: {error.message}")
-    return Choice(docker, f"{docker.name} {docker.version} answers")
+    return Choice(docker, f"{docker.name} {docker.version} answers", docker.version)

@@ -319,7 +319,7 @@ class _Attempt:
             self._job.containers.append(container)
             if self._job.ending or self._refusal:
                 await container.stop(0.0)
-            self._publish(StepJob, arn=order.arn, container=container.id)
+            self._publish(StepJob, arn=order.arn, container=container.id, engine=self._engine.name)
             self._phase("run")
             watch = asyncio.create_task(debugger.watch(container)) if debugger else None
             asked = asyncio.create_task(self._ask(container, debugger)) if self._plan.client else None

@@ -9,6 +9,7 @@ import { commandIn, compareVersions, parseVersion } from "./locate.ts";
 import { stdout } from "./run.ts";
 
 const oldestPython = "3.11";
+const oldestPip = "22.3"; // the first that knows --python
 const pythonNames = ["python3.13", "python3.12", "python3.11", "python3", "python", "python3.14"];
 
 export function privateEnvironment(context: vscode.ExtensionContext): string {
@@ -54,9 +55,11 @@ export async function install(context: vscode.ExtensionContext, log: Log, python
     };
     try {
       await mkdir(context.globalStorageUri.fsPath, { recursive: true });
-      await run("making an environment", python, ["-m", "venv", "--clear", place]);
-      await run("installing packages (about a minute)", commandIn(place, "python"), [
-        "-m", "pip", "install", "--disable-pip-version-check", "--no-input", wheel,
+      const pip = await installer(python, place);
+      await run("making an environment", python, ["-m", "venv", "--clear", ...pip.venv, place]);
+      // modules are compiled when they are first used: most never are
+      await run("installing packages (about half a minute)", pip.command, [
+        ...pip.words, "install", "--disable-pip-version-check", "--no-input", "--no-compile", wheel,
       ]);
       await removeOthers(context);
     } catch (error) {
@@ -64,6 +67,26 @@ export async function install(context: vscode.ExtensionContext, log: Log, python
       throw error;
     }
   });
+}
+
+interface Installer {
+  /** More words for venv. */
+  readonly venv: readonly string[];
+  readonly command: string;
+  readonly words: readonly string[];
+}
+
+/** The interpreter's own pip where it can install into another environment, else one of the new environment's own. */
+async function installer(python: string, place: string): Promise<Installer> {
+  try {
+    const version = parseVersion(await stdout(python, ["-m", "pip", "--version"], { timeout: 30_000 }));
+    if (version && compareVersions(version, oldestPip) >= 0) {
+      return { venv: ["--without-pip"], command: python, words: ["-m", "pip", "--python", commandIn(place, "python")] };
+    }
+  } catch {
+    // an interpreter without pip: venv brings one along
+  }
+  return { venv: [], command: commandIn(place, "python"), words: ["-m", "pip"] };
 }
 
 async function removeOthers(context: vscode.ExtensionContext): Promise<void> {

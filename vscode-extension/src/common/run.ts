@@ -11,12 +11,12 @@ export interface CommandOptions {
 
 /** The command's exit was not zero, or it did not start. `message` is its last words. */
 export class CommandError extends Error {
-  readonly output: string;
+  readonly stdout: string;
 
   constructor(message: string, output: string) {
     super(message);
     this.name = "CommandError";
-    this.output = output;
+    this.stdout = output;
   }
 }
 
@@ -29,7 +29,7 @@ export function stdout(command: string, args: readonly string[], options: Comman
         return;
       }
       const words = errors.trim();
-      fail(new CommandError(words.split("\n").slice(-6).join("\n") || error.message, `${output}${errors}`));
+      fail(new CommandError(words.split("\n").slice(-6).join("\n") || error.message, output));
     });
   });
 }

@@ -11,9 +11,11 @@ const engineErrors = ["EngineError", "ImageNotFoundError"];
 
 export class LaunchFailures implements vscode.DebugAdapterTrackerFactory {
   readonly #log: Log;
+  readonly #engineFailed: () => void;
 
-  constructor(log: Log) {
+  constructor(log: Log, engineFailed: () => void) {
     this.#log = log;
+    this.#engineFailed = engineFailed;
   }
 
   createDebugAdapterTracker(session: vscode.DebugSession): vscode.DebugAdapterTracker {
@@ -25,6 +27,7 @@ export class LaunchFailures implements vscode.DebugAdapterTrackerFactory {
         if (error === undefined) return;
         error.showUser = false; // the dialog; this object is what VS Code reads next
         const kind = (error.variables as { kind?: string } | undefined)?.kind ?? "";
+        if (engineErrors.includes(kind)) this.#engineFailed();
         void this.#offer(session, error.format, engineErrors.includes(kind));
       },
     };

@@ -60,6 +60,7 @@ export function isChild(configuration: Readonly<Record<string, unknown>>): boole
 }
 
 export interface Defaults {
+  /** "auto" leaves it to stepbridge.toml. */
   readonly engine: string;
   readonly python: string | undefined;
   readonly postMortem: boolean;
@@ -72,7 +73,7 @@ export function completed(configuration: Configuration, defaults: Defaults): Con
   if (announced.request === "attach") return announced;
   return {
     ...announced,
-    engine: announced.engine ?? defaults.engine,
+    ...(announced.engine || defaults.engine === "auto" ? {} : { engine: defaults.engine }),
     postMortem: announced.postMortem ?? defaults.postMortem,
     ...(announced.python ? {} : defaults.python ? { python: defaults.python } : {}),
   };

@@ -4,8 +4,11 @@ import dagre from "@dagrejs/dagre";
 import type { Edge, EdgeKind } from "../model/pipeline.ts";
 import type { GraphNode } from "./messages.ts";
 
-export const nodeWidth = 190;
 export const nodeHeight = 48;
+const narrowest = 170;
+const widest = 300;
+const letter = 7.6; // of a name, on average
+const beside = 88; // icon, state and the gaps between
 const margin = 16;
 
 export interface PlacedNode extends GraphNode {
@@ -30,6 +33,8 @@ export interface PlacedEdge {
 export interface Layout {
   readonly width: number;
   readonly height: number;
+  /** Of every node, so that the longest name fits where it is not excessive. */
+  readonly nodeWidth: number;
   readonly nodes: readonly PlacedNode[];
   readonly edges: readonly PlacedEdge[];
 }
@@ -39,6 +44,8 @@ const strength: readonly EdgeKind[] = ["branch", "data", "property-file", "depen
 export function layout(nodes: readonly GraphNode[], edges: readonly Edge[]): Layout {
   const graph = new dagre.graphlib.Graph();
   graph.setGraph({ rankdir: "TB", nodesep: 24, ranksep: 34, edgesep: 16, marginx: margin, marginy: margin });
+  const longest = Math.max(0, ...nodes.map(({ name }) => name.length));
+  const nodeWidth = Math.min(widest, Math.max(narrowest, Math.ceil(longest * letter + beside)));
   for (const { name } of nodes) graph.setNode(name, { width: nodeWidth, height: nodeHeight });
   const joined = join(nodes, edges);
   for (const { source, target, label } of joined) {
@@ -49,6 +56,7 @@ export function layout(nodes: readonly GraphNode[], edges: readonly Edge[]): Lay
   return {
     width: size.width ?? 0,
     height: size.height ?? 0,
+    nodeWidth,
     nodes: nodes.map((node) => {
       const { x = 0, y = 0 } = graph.node(node.name) as Partial<Point>;
       return { ...node, x: x - nodeWidth / 2, y: y - nodeHeight / 2 };

@@ -46,6 +46,8 @@ export interface StepJob extends Base {
   readonly step: string;
   readonly arn: string;
   readonly container?: string;
+  /** "docker", "podman" or "process". */
+  readonly engine?: string;
 }
 
 export interface StepLog extends Base {

@@ -1,7 +1,7 @@
 // A run as it stands: folded from its events, or read from the history. Pure; a new value per change, so that a
 // view can compare by identity.
 
-import type { DebugState, Phase, RunEvent, RunStatus, StepPlan, StepStatus } from "./events.ts";
+import { ended, type DebugState, type Phase, type RunEvent, type RunStatus, type StepPlan, type StepStatus } from "./events.ts";
 
 /** A stretch of a step's time; the last one of a running step has no end. */
 export interface Span {
@@ -50,6 +50,8 @@ export interface Run {
   readonly started: number;
   readonly seconds?: number;
   readonly failure: string;
+  /** What runs its jobs: "docker", "podman" or "process"; known from the first job on. */
+  readonly engine?: string;
   readonly steps: readonly StepRun[];
 }
 
@@ -91,8 +93,9 @@ export function apply(run: Run | undefined, event: RunEvent): Run | undefined {
         failure: event.failure ?? "",
         steps: run.steps.map((step) => ({ ...step, spans: closed(step.spans, event.time) })),
       };
-    case "step-log":
     case "step-job":
+      return event.engine && event.engine !== run.engine ? { ...run, engine: event.engine } : run;
+    case "step-log":
     case "notice":
       return run;
     default:
@@ -233,6 +236,11 @@ function recorded(step: HistoryStep, runStarted: number): StepRun {
     spans,
     ...(step.log ? { log: step.log } : {}),
   };
+}
+
+/** The step stands at the line that raised: it waits for an editor, or one looks at it. */
+export function standsAtCrash({ status, debugger: found }: StepRun): boolean {
+  return !ended(status) && found !== undefined && (found.state === "crashed" || (found.state === "attached" && found.line > 0));
 }
 
 /** The first line of a failure that says something: its last exception line, not the traceback's head. */

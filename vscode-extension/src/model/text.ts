@@ -10,3 +10,14 @@ export function sentence(message: string): string {
   const lines = message.split("\n").map((line) => line.trim()).filter(Boolean);
   return lines.map((line, index) => (index < lines.length - 1 && !/[.:!?]$/.test(line) ? `${line}.` : line)).join(" ");
 }
+
+/** Plain text that stays itself in Markdown: no links, no emphasis, no icons. */
+export function escaped(text: string): string {
+  return text.replace(/\s+/g, " ").replace(/[\\`*_{}[\]()#+\-.!|<>$&~]/g, (sign) => (sign === "<" ? "&lt;" : sign === ">" ? "&gt;" : sign === "&" ? "&amp;" : `\\${sign}`));
+}
+
+/** A Markdown link that runs a command of VS Code. */
+export function link(title: string, command: string, ...args: readonly unknown[]): string {
+  const query = args.length > 0 ? `?${encodeURIComponent(JSON.stringify(args)).replace(/[()]/g, (sign) => (sign === "(" ? "%28" : "%29"))}` : "";
+  return `[${title}](command:${command}${query})`;
+}

@@ -2,7 +2,7 @@
 
 import * as vscode from "vscode";
 import type { RunStatus, StepStatus } from "../model/events.ts";
-import type { StepRun } from "../model/run.ts";
+import { standsAtCrash, type StepRun } from "../model/run.ts";
 import { duration } from "../model/duration.ts";
 
 const statusIcons: Record<StepStatus, readonly [icon: string, color: string]> = {
@@ -56,9 +56,9 @@ export function kindIcon(kind: string): vscode.ThemeIcon {
 
 /** "Succeeded in 3.1 s", "reused from the cache", "pulling image", "waits for its debugger". */
 export function stepWords(step: StepRun): string {
-  if (step.debugger?.state === "crashed") return "crashed, waits for the debugger";
+  if (standsAtCrash(step)) return step.debugger?.state === "crashed" ? "crashed, waits for the debugger" : "crashed, held by the debugger";
   if (step.cached) return "reused from the cache";
-  if (step.outcome) return step.outcome === "True" ? "yes" : step.outcome === "False" ? "no" : step.outcome;
+  if (step.outcome) return step.outcome.toLowerCase();
   const running = step.status === "Executing" || step.status === "Starting";
   const phase = step.spans.at(-1)?.phase;
   if (running && phase && phase !== "run" && phase !== "wait") return step.detail || phaseWords[phase];

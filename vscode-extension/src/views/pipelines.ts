@@ -3,6 +3,7 @@
 import * as vscode from "vscode";
 import type { Located, Pipelines } from "../language/pipelines.ts";
 import { portName, type ParameterModel, type StepModel } from "../model/pipeline.ts";
+import { duration } from "../model/duration.ts";
 import { ended } from "../model/events.ts";
 import type { Run, StepRun } from "../model/run.ts";
 import type { Runs } from "../runs/store.ts";
@@ -133,7 +134,11 @@ function stepItem(located: Located, step: StepModel, state: StepRun | undefined)
   item.id = `${idOf(located)}/${step.name}`;
   item.iconPath = state && state.status !== "Waiting" ? statusIcon(state.status) : kindIcon(step.kind);
   const branch = step.branch ? `, if ${step.branch[0]} is ${step.branch[1] ? "true" : "false"}` : "";
-  item.description = state && state.status !== "Waiting" ? `${step.kind}, ${stepWords(state)}` : step.kind + branch;
+  const began = state !== undefined && state.status !== "Waiting";
+  // the icon says that it succeeded, the narrow row how long that took
+  const brief = began && state.status === "Succeeded" && !state.cached && !state.outcome && state.seconds !== undefined ? duration(state.seconds) : began ? stepWords(state) : "";
+  item.description = began ? `${step.kind}, ${brief}` : step.kind + branch;
+  item.tooltip = `${step.name}: ${step.kind}${began ? `, ${stepWords(state)}` : branch}`;
   item.contextValue = `step.${stateWord(state)}${step.script ? ".script" : ""}`;
   item.command = source(located.uri, step.nameRange.start);
   if (state?.failure) item.tooltip = state.failure;

@@ -47,6 +47,13 @@ check("the workspace's pipelines are found and told", async () => {
   assert.deepEqual(all.map(({ uri, pipeline }) => [vscode.workspace.asRelativePath(uri), pipeline.name, pipeline.steps.length]), [["pipeline.py", "wine", 3]]);
 });
 
+check("the status item names what runs the steps", async () => {
+  const api = await ready();
+  const text = await eventually(() => api.status.shown?.text.includes("Docker") && api.status.shown.text, api.engines.onDidChange);
+  assert.equal(text, "$(pass) StepBridge: Docker 27.5.1");
+  assert.match(api.status.shown?.tooltip ?? "", /Steps run in \*\*Docker 27\.5\.1\*\*/);
+});
+
 check("lenses stand above the pipeline and each step", async () => {
   await ready();
   const lenses = await vscode.commands.executeCommand<vscode.CodeLens[]>("vscode.executeCodeLensProvider", file("pipeline.py"), 100);
@@ -83,6 +90,7 @@ check("events of the run reach the store, and a child is nested below its run", 
   assert.deepEqual(run?.steps.map(({ name, status }) => [name, status]), [["Prepare", "Succeeded"], ["Train", "Failed"], ["Evaluate", "Skipped"]]);
   assert.equal(run.status, "Failed");
   const child = sessions.find(({ name, parentSession }) => name.startsWith("Train") && parentSession?.name.startsWith("wine"));
+  assert.equal(api.status.shown?.text, "$(error) Train failed · Docker 27.5.1");
   assert.equal(child?.configuration.__step, "Train", sessions.map(({ name, parentSession }) => `${parentSession?.name ?? "-"} > ${name}`).join(", "));
 });
 

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import * as vscode from "vscode";
 import type { Api } from "../../src/extension.ts";
-import { check, runAll } from "./check.ts";
+import { check, eventually, runAll } from "./check.ts";
 
 const extension = vscode.extensions.getExtension<Api>("stepbridge.stepbridge");
 
@@ -15,6 +15,7 @@ check("a Python file that is no pipeline starts nothing", async () => {
   const api = await extension.activate();
   assert.equal(api.awake, false);
   assert.equal(api.tools.current, undefined);
+  assert.equal(api.status.shown, undefined);
 });
 
 check("activation takes under 100 ms of its own time", async () => {
@@ -29,8 +30,21 @@ check("a document that becomes a pipeline wakes it up", async () => {
   const file = vscode.Uri.joinPath(vscode.workspace.workspaceFolders?.[0]?.uri ?? vscode.Uri.file("/"), "pipeline.py");
   await vscode.workspace.fs.writeFile(file, Buffer.from("from sagemaker.workflow.pipeline import Pipeline\n"));
   await vscode.window.showTextDocument(file);
-  assert.equal(api?.awake, true);
+  assert.ok(api);
+  assert.equal(api.awake, true);
   assert.match((await api.tools.find())?.command ?? "", /fake\/stepbridge$/);
+  assert.match(api.status.shown?.text ?? "", /StepBridge/);
+});
+
+check("the status item goes with the last pipeline", async () => {
+  const api = await extension?.activate();
+  assert.ok(api);
+  const document = vscode.window.activeTextEditor?.document;
+  assert.ok(document);
+  assert.ok(document.fileName.endsWith("pipeline.py"));
+  // a document of another language counts as closed at once; a closed tab's document lingers
+  await vscode.languages.setTextDocumentLanguage(document, "plaintext");
+  await eventually(() => api.status.shown === undefined, vscode.workspace.onDidCloseTextDocument, vscode.workspace.onDidOpenTextDocument);
 });
 
 export const run = runAll;

@@ -1,8 +1,9 @@
-// A scenario: a person at a real VS Code, with the real tool and real containers.
+// A scenario: a person at a real VS Code, with the real tool and real containers. Those that need no new window share
+// one: opening it costs more than what they do in it.
 
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { delimiter, join } from "node:path";
-import { test } from "node:test";
+import { after, test } from "node:test";
 import { repository } from "./server.ts";
 import { Workbench, type OpenOptions } from "./workbench.ts";
 import { Workspace } from "./workspaces.ts";
@@ -12,30 +13,88 @@ export function withTool(more: Readonly<Record<string, string | undefined>> = {}
   return { PATH: [join(repository, ".venv/bin"), process.env.PATH].join(delimiter), VIRTUAL_ENV: undefined, ...more };
 }
 
-/** Opens `workspace` and plays `body`; a failure leaves a picture and the extension's log. */
-export function scenario(
-  name: string,
-  workspace: () => Workspace,
-  body: (workbench: Workbench, workspace: Workspace) => Promise<void>,
-  options: Omit<OpenOptions, "folder"> = {},
-): void {
+type Options = Omit<OpenOptions, "folder">;
+type Body = (workbench: Workbench, workspace: Workspace) => Promise<void>;
+
+/** Opens `workspace` in a new window and plays `body`; a failure leaves a picture and the extension's log. */
+export function scenario(name: string, workspace: () => Workspace, body: Body, options: Options = {}): void {
   test(name, { timeout: 400_000 }, async () => {
-    const files = workspace();
-    let workbench: Workbench | undefined;
+    await SharedWindow.closeAll();
+    const window = new SharedWindow(workspace);
     try {
-      workbench = await Workbench.open({ environment: withTool(), ...options, folder: files.folder });
-      await body(workbench, files);
-    } catch (error) {
-      if (workbench) {
-        const picture = await workbench.screenshot(`failed/${name.replace(/\W+/g, "-")}`);
-        console.error(`${name}: see ${picture}\n${extensionLog(workbench.server.logs)}`);
-      }
-      throw error;
+      await window.play(name, () => undefined, body, options);
     } finally {
-      await workbench?.close();
-      files.remove();
+      await window.close();
     }
   });
+}
+
+/** One window for scenarios that follow each other. Each finds the files as they were at first, and a tidy workbench. */
+export class SharedWindow {
+  static readonly #open = new Set<SharedWindow>();
+  readonly #make: () => Workspace;
+  #workspace: Workspace | undefined;
+  #workbench: Workbench | undefined;
+
+  constructor(make: () => Workspace) {
+    this.#make = make;
+  }
+
+  static async closeAll(): Promise<void> {
+    for (const window of this.#open) await window.close();
+  }
+
+  /** A scenario in this window. `prepare`: what its files differ in. */
+  scenario(name: string, body: Body, { prepare = () => undefined, viewport }: { prepare?: (workspace: Workspace) => void } & Pick<Options, "viewport"> = {}): void {
+    test(name, { timeout: 400_000 }, async () => {
+      for (const other of SharedWindow.#open) if (other !== this) await other.close();
+      try {
+        await this.play(name, prepare, body, viewport ? { viewport } : {});
+      } catch (error) {
+        await this.close(); // the next scenario finds nothing of this one
+        throw error;
+      }
+    });
+  }
+
+  async play(name: string, prepare: (workspace: Workspace) => void, body: Body, options: Options): Promise<void> {
+    const used = this.#workbench;
+    this.#workspace ??= this.#make();
+    if (used) {
+      await used.tidy();
+      this.#workspace.restore();
+    } else {
+      this.#workspace.keep();
+    }
+    prepare(this.#workspace);
+    SharedWindow.#open.add(this);
+    try {
+      if (used) await used.resize(options.viewport);
+      else this.#workbench = await Workbench.open({ environment: withTool(), ...options, folder: this.#workspace.folder });
+      await body(this.#workbench ?? fail(), this.#workspace);
+    } catch (error) {
+      if (this.#workbench) {
+        const picture = await this.#workbench.screenshot(`failed/${name.replace(/\W+/g, "-")}`);
+        console.error(`${name}: see ${picture}\n${extensionLog(this.#workbench.server.logs)}`);
+      }
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    SharedWindow.#open.delete(this);
+    const [workbench, workspace] = [this.#workbench, this.#workspace];
+    this.#workbench = undefined;
+    this.#workspace = undefined;
+    await workbench?.close();
+    workspace?.remove();
+  }
+}
+
+after(() => SharedWindow.closeAll());
+
+function fail(): never {
+  throw new Error("no window is open");
 }
 
 /** The end of the extension's own log. */

@@ -1,10 +1,12 @@
-// A fresh VS Code (code-server: workbench and extension host in a browser) per test: own user data, own
-// extensions folder, own free port, own process group. Knows processes and folders, nothing of pages.
+// A VS Code (code-server: workbench and extension host in a browser) with its own user data, extensions folder, free
+// port and process group. Each page that opens it gets an extension host of its own. Knows processes and folders,
+// nothing of pages.
 
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync, createWriteStream } from "node:fs";
+import { createWriteStream, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 export const extensionFolder = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
@@ -75,6 +77,10 @@ export class CodeServer {
     return `vscode-remote://127.0.0.1:${String(this.port)}`;
   }
 
+  get origin(): string {
+    return `http://127.0.0.1:${String(this.port)}`;
+  }
+
   static async start(options: ServerOptions = {}): Promise<CodeServer> {
     const tools = toolchain();
     const home = mkdtempSync(join(tmpdir(), "stepbridge-vscode-"));
@@ -128,7 +134,31 @@ export class CodeServer {
   /** The page that opens `folder`, with the extension under development and whatever else the payload asks. */
   url(folder: string, payload: readonly (readonly [string, string])[] = []): string {
     const pairs = encodeURIComponent(JSON.stringify(payload));
-    return `http://127.0.0.1:${String(this.port)}/?folder=${encodeURIComponent(folder)}&payload=${pairs}`;
+    return `${this.origin}/?folder=${encodeURIComponent(folder)}&payload=${pairs}`;
+  }
+
+  /** Waits until the extension hosts of closed pages, and all that they started, have ended; ends what hangs. */
+  async settled(): Promise<void> {
+    const late = Date.now() + 10_000;
+    for (;;) {
+      const left = this.#guests();
+      if (left.length === 0) return;
+      if (Date.now() > late) for (const pid of left) process.kill(pid, "SIGKILL");
+      await sleep(50);
+    }
+  }
+
+  /** Processes of this server's group that belong to a page. */
+  #guests(): number[] {
+    const own = /code-server\/out\/node\/entry|--type=(?:ptyHost|fileWatcher)/;
+    return readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map(Number).filter((pid) => {
+      try {
+        const [state, , group] = readFileSync(`/proc/${String(pid)}/stat`, "utf8").replace(/^.*\) /s, "").split(" ");
+        return Number(group) === this.#process.pid && state !== "Z" && !own.test(readFileSync(`/proc/${String(pid)}/cmdline`, "utf8"));
+      } catch {
+        return false; // it has ended meanwhile
+      }
+    });
   }
 
   async stop(): Promise<void> {

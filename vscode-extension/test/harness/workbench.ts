@@ -1,9 +1,12 @@
 // The verbs of a person at the workbench. Knows VS Code's page, nothing of StepBridge.
 
 import assert from "node:assert/strict";
-import { chromium, type Browser, type Locator, type Page } from "playwright-core";
-import { copyFileSync, mkdirSync } from "node:fs";
+import { chromium, type BrowserContext, type Locator, type Page } from "playwright-core";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { after } from "node:test";
+import sharp from "sharp";
 import { CodeServer, extensionFolder, repository, toolchain, type ServerOptions } from "./server.ts";
 
 export interface OpenOptions extends ServerOptions {
@@ -21,47 +24,108 @@ export interface OpenOptions extends ServerOptions {
 const chromiumFlags = [
   "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
   "--disable-background-networking", "--disable-component-update", "--disable-sync", "--force-color-profile=srgb",
+  // nothing but the test's own server; Playwright's own filter would turn the browser's cache off
+  "--no-proxy-server", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE *.vscode-cdn.net",
 ];
 
+const usualSize = { width: 1280, height: 800 };
 const fonts = join(extensionFolder, "test/harness/fonts.conf");
+
+// One browser for all windows of this process, and one server for all that ask for the same: the workbench is several
+// megabytes of code, which a browser that knows it opens in a fraction of the time.
+const servers = new Map<string, Promise<CodeServer>>();
+let browser: { readonly profile: string; readonly context: Promise<BrowserContext> } | undefined;
+
+function sharedBrowser(): Promise<BrowserContext> {
+  if (browser === undefined) {
+    const profile = mkdtempSync(join(tmpdir(), "stepbridge-chromium-"));
+    const context = chromium.launchPersistentContext(profile, {
+      executablePath: toolchain().chromium, headless: true, args: chromiumFlags, env: { ...process.env, FONTCONFIG_FILE: fonts },
+    });
+    browser = { profile, context };
+  }
+  return browser.context;
+}
+
+function serverFor(options: ServerOptions): Promise<CodeServer> {
+  const { environment = {}, settings = {}, vsix = [], workspaceTrust = false } = options;
+  const wanted = { environment, settings, vsix, workspaceTrust };
+  const key = JSON.stringify(wanted);
+  const server = servers.get(key) ?? CodeServer.start(wanted);
+  servers.set(key, server);
+  return server;
+}
+
+after(async () => {
+  if (browser) {
+    await (await browser.context).close();
+    rmSync(browser.profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+  }
+  await Promise.all([...servers.values()].map(async (server) => (await server).stop()));
+});
 
 export class Workbench {
   readonly page: Page;
   readonly server: CodeServer;
-  readonly #browser: Browser;
 
-  private constructor(page: Page, server: CodeServer, browser: Browser) {
+  private constructor(page: Page, server: CodeServer) {
     this.page = page;
     this.server = server;
-    this.#browser = browser;
   }
 
+  /** A window on a folder: a new extension host and nothing remembered, whatever was open before. */
   static async open(options: OpenOptions): Promise<Workbench> {
-    const server = await CodeServer.start(options);
-    const browser = await chromium.launch({ executablePath: toolchain().chromium, headless: true, args: chromiumFlags, env: { ...process.env, FONTCONFIG_FILE: fonts } });
+    const [server, context] = await Promise.all([serverFor(options), sharedBrowser()]);
+    const page = await context.newPage();
     try {
-      const context = await browser.newContext({ viewport: options.viewport ?? { width: 1280, height: 800 } });
-      await context.route((url) => url.hostname !== "127.0.0.1" && !url.hostname.endsWith("vscode-cdn.net"), (route) => route.abort());
-      const page = await context.newPage();
+      await page.setViewportSize(options.viewport ?? usualSize);
+      const devtools = await context.newCDPSession(page);
+      // what VS Code keeps in the browser, but not its code
+      await devtools.send("Storage.clearDataForOrigin", { origin: server.origin, storageTypes: "cookies,indexeddb,local_storage" });
+      await devtools.detach();
       page.setDefaultTimeout(30_000);
       if (process.env.STEPBRIDGE_VERBOSE) page.on("console", (message) => { console.log("[console]", message.text().slice(0, 300)); });
       await options.before?.(page);
       const payload: (readonly [string, string])[] = [["skipWelcome", "true"], ...(options.payload?.(server) ?? [])];
       if (options.development !== false) payload.push(["extensionDevelopmentPath", server.authority + extensionFolder]);
       await page.goto(server.url(options.folder, payload), { waitUntil: "domcontentloaded" });
-      const workbench = new Workbench(page, server, browser);
+      const workbench = new Workbench(page, server);
       if (options.wait !== false) await workbench.ready();
       return workbench;
     } catch (error) {
-      await browser.close();
-      await server.stop();
+      await page.close();
       throw error;
     }
   }
 
+  /** Closes the window; what its extension host ran has ended then. */
   async close(): Promise<void> {
-    await this.#browser.close();
-    await this.server.stop();
+    await this.page.close();
+    await this.server.settled();
+  }
+
+  /** No session, no breakpoint, no editor, no message: as for somebody who begins with something else. */
+  async tidy(): Promise<void> {
+    await this.page.keyboard.press("Escape");
+    const toolbar = this.page.locator(".debug-toolbar");
+    for (let attempt = 0; await toolbar.isVisible(); attempt++) {
+      await this.page.keyboard.press("Shift+F5"); // one of several sessions, or what ends by itself just now
+      try {
+        await toolbar.waitFor({ state: "hidden", timeout: 5000 });
+      } catch (error) {
+        if (attempt === 10) throw error;
+      }
+    }
+    await this.command("Remove All Breakpoints");
+    await this.command("Clear Console");
+    await this.command("Notifications: Clear All Notifications");
+    if (await this.page.locator(".tabs-container .tab.dirty").count()) await this.command("File: Save All");
+    await this.command("View: Close All Editors");
+    await this.page.locator(".tabs-container .tab").first().waitFor({ state: "detached" });
+  }
+
+  async resize(viewport: OpenOptions["viewport"] = usualSize): Promise<void> {
+    await this.page.setViewportSize(viewport);
   }
 
   async ready(): Promise<void> {
@@ -153,6 +217,14 @@ export class Workbench {
     await line.waitFor();
     if ((await line.getAttribute("aria-expanded")) === "false") await line.locator(".monaco-tl-twistie").click();
     await this.page.locator('.debug-variables .monaco-list-row[aria-expanded="true"]', { hasText: row }).first().waitFor();
+  }
+
+  /** Closes a scope or a structure in the Variables view, where it is open. */
+  async collapse(row: string | RegExp): Promise<void> {
+    const line = this.page.locator(".debug-variables .monaco-list-row", { hasText: row }).first();
+    await line.waitFor();
+    if ((await line.getAttribute("aria-expanded")) === "true") await line.locator(".monaco-tl-twistie").click();
+    await this.page.locator('.debug-variables .monaco-list-row[aria-expanded="false"]', { hasText: row }).first().waitFor();
   }
 
   /** Types a new value for a variable, as a double click does. */
@@ -247,17 +319,41 @@ export class Workbench {
     }
   }
 
+  /** Waits until the extension's item in the status bar says `text`. */
+  async status(text: string | RegExp, timeout = 30_000): Promise<void> {
+    await this.page.locator("#stepbridge\\.stepbridge\\.stepbridge\\.status:visible .statusbar-item-label", { hasText: text }).waitFor({ timeout });
+  }
+
   /** The inner page of the webview whose title is `title`. */
   webview(title: string): ReturnType<Locator["contentFrame"]> {
     return this.page.locator("iframe.webview.ready").last().contentFrame().locator(`iframe[title="${title}"]`).contentFrame();
   }
 
-  /** Writes a screenshot below test-results; for the docs also to docs/images where STEPBRIDGE_DOCS is set. */
-  async screenshot(name: string, { docs = false } = {}): Promise<string> {
+  /**
+   * Writes a screenshot below test-results, and where STEPBRIDGE_DOCS is set a small one to docs/images.
+   * `docs`: what the docs show, as selectors of the parts of the window that the picture holds.
+   */
+  async screenshot(name: string, { docs = [] }: { docs?: readonly string[] } = {}): Promise<string> {
     const file = join(extensionFolder, "test-results", `${name}.png`);
     mkdirSync(dirname(file), { recursive: true });
     await this.page.screenshot({ path: file });
-    if (docs && process.env.STEPBRIDGE_DOCS) copyFileSync(file, join(repository, "docs/images", `vscode-${name}.png`));
+    if (docs.length > 0 && process.env.STEPBRIDGE_DOCS) {
+      const small = await sharp(file).extract(await this.#around(docs)).png({ palette: true, effort: 10, dither: 0 }).toBuffer();
+      writeFileSync(join(repository, "docs/images", `vscode-${name}.png`), small);
+    }
     return file;
+  }
+
+  /** The rectangle that holds the first match of each selector. */
+  async #around(selectors: readonly string[]): Promise<{ left: number; top: number; width: number; height: number }> {
+    const boxes = (await Promise.all(selectors.map((selector) => this.page.locator(selector).first().boundingBox()))).filter((box) => box !== null);
+    assert.equal(boxes.length, selectors.length, `not all of ${selectors.join(", ")} are shown`);
+    const left = Math.floor(Math.min(...boxes.map(({ x }) => x)));
+    const top = Math.floor(Math.min(...boxes.map(({ y }) => y)));
+    return {
+      left, top,
+      width: Math.floor(Math.max(...boxes.map(({ x, width }) => x + width))) - left,
+      height: Math.floor(Math.max(...boxes.map(({ y, height }) => y + height))) - top,
+    };
   }
 }

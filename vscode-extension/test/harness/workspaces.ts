@@ -1,6 +1,6 @@
 // Folders to open: a copy of an example, or a small pipeline whose model and runs are given.
 
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Edge, ParameterModel, Range, StepModel } from "../../src/model/pipeline.ts";
@@ -8,6 +8,7 @@ import { repository } from "./server.ts";
 
 export class Workspace {
   readonly folder: string;
+  readonly #kept = new Map<string, string>();
 
   constructor(name = "demo") {
     this.folder = join(mkdtempSync(join(tmpdir(), "stepbridge-ws-")), name);
@@ -35,6 +36,19 @@ export class Workspace {
     return path;
   }
 
+  /** `restore` goes back to what is there now. */
+  keep(): this {
+    for (const name of readdirSync(this.folder, { recursive: true, encoding: "utf8" })) {
+      if (statSync(this.path(name)).isFile()) this.#kept.set(name, this.read(name));
+    }
+    return this;
+  }
+
+  /** Writes the kept files that differ; what the tool keeps of earlier runs stays. */
+  restore(): void {
+    for (const [name, content] of this.#kept) if (!existsSync(this.path(name)) || this.read(name) !== content) this.write(name, content);
+  }
+
   read(name: string): string {
     return readFileSync(this.path(name), "utf8");
   }
@@ -54,7 +68,7 @@ export class Workspace {
   }
 
   remove(): void {
-    if (!process.env.STEPBRIDGE_KEEP) rmSync(join(this.folder, ".."), { recursive: true, force: true });
+    if (!process.env.STEPBRIDGE_KEEP) rmSync(join(this.folder, ".."), { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
   }
 }
 

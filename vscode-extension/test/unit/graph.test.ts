@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { curve, layout, nodeHeight, nodeWidth } from "../../src/graph/layout.ts";
+import { curve, layout, nodeHeight } from "../../src/graph/layout.ts";
 import { timeline } from "../../src/graph/timeline.ts";
 import { graphView } from "../../src/graph/view.ts";
 import type { Edge, PipelineModel } from "../../src/model/pipeline.ts";
@@ -28,9 +28,9 @@ test("no two nodes overlap, all lie inside, and every edge leads downwards", () 
   const placed = layout(nodes, edges);
   assert.equal(placed.nodes.length, nodes.length);
   for (const a of placed.nodes) {
-    assert.ok(a.x >= 0 && a.y >= 0 && a.x + nodeWidth <= placed.width && a.y + nodeHeight <= placed.height, a.name);
+    assert.ok(a.x >= 0 && a.y >= 0 && a.x + placed.nodeWidth <= placed.width && a.y + nodeHeight <= placed.height, a.name);
     for (const b of placed.nodes) {
-      if (a !== b) assert.ok(Math.abs(a.x - b.x) >= nodeWidth || Math.abs(a.y - b.y) >= nodeHeight, `${a.name} ${b.name}`);
+      if (a !== b) assert.ok(Math.abs(a.x - b.x) >= placed.nodeWidth || Math.abs(a.y - b.y) >= nodeHeight, `${a.name} ${b.name}`);
     }
   }
   const height = new Map(placed.nodes.map(({ name, y }) => [name, y]));
@@ -45,6 +45,13 @@ test("two reasons for one dependency are one line, the strongest first", () => {
 test("branches carry their outcome", () => {
   const labels = layout(nodes, edges).edges.filter(({ label }) => label).map(({ target, label }) => [target, label]);
   assert.deepEqual(labels, [["Register", "true"], ["Weak", "false"]]);
+});
+
+test("nodes are as wide as the longest name needs, within limits", () => {
+  const width = (name: string): number => layout([{ name, kind: "Training" }], []).nodeWidth;
+  assert.equal(width("A"), 170);
+  assert.ok(width("Wine-CreateModel") > 200);
+  assert.equal(width("x".repeat(200)), 300);
 });
 
 test("a single step and an empty pipeline have a layout", () => {

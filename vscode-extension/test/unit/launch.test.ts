@@ -27,6 +27,13 @@ test("what the user set stays, also when it is false", () => {
   assert.equal(launch.postMortem, false);
 });
 
+test("the engine is the configuration's, else the setting's, else left to stepbridge.toml", () => {
+  const launch = { type: "stepbridge", request: "launch", name: "x", program: "/p.py" } as const;
+  assert.equal(completed({ ...launch, engine: "docker" }, { ...defaults, engine: "process" }).engine, "docker");
+  assert.equal(completed(launch, { ...defaults, engine: "process" }).engine, "process");
+  assert.equal("engine" in completed(launch, defaults), false);
+});
+
 test("an attach gets no launch settings", () => {
   const attach = completed({ type: "stepbridge", request: "attach", name: "x", execution: "latest", step: "Train" }, defaults);
   assert.equal("engine" in attach, false);

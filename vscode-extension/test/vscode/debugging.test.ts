@@ -1,10 +1,12 @@
 // What F5 does: breakpoints in scripts and on steps, variables, crashes; in real containers.
 
 import assert from "node:assert/strict";
-import { scenario, useTestImages, wine } from "../harness/scenario.ts";
+import { SharedWindow, useTestImages, wine } from "../harness/scenario.ts";
 import { Workspace } from "../harness/workspaces.ts";
 
-scenario("a breakpoint in train.py hits inside of its container", wine, async (workbench, workspace) => {
+const training = new SharedWindow(wine);
+
+training.scenario("a breakpoint in train.py hits inside of its container", async (workbench, workspace) => {
   const line = workspace.line("training/train.py", "model = build_model");
   await workbench.breakpoint("train.py", line);
   await workbench.openFile("pipeline.py");
@@ -15,7 +17,7 @@ scenario("a breakpoint in train.py hits inside of its container", wine, async (w
   const stack = await workbench.callStack();
   assert.ok(stack.some((row) => row.startsWith("wine") || row.startsWith("pipeline.py")), stack.join("\n"));
   assert.ok(stack.some((row) => row.startsWith("Train")), stack.join("\n"));
-  await workbench.screenshot("breakpoint", { docs: true });
+  await workbench.screenshot("breakpoint");
 
   await workbench.page.keyboard.press("F10");
   await workbench.stopped("train.py", line + 1);
@@ -25,17 +27,18 @@ scenario("a breakpoint in train.py hits inside of its container", wine, async (w
   await workbench.console("Succeeded after");
 });
 
-scenario("a breakpoint on a step stops before it; a changed hyperparameter arrives in its script", wine, async (workbench, workspace) => {
+training.scenario("a breakpoint on a step stops before it; a changed hyperparameter arrives in its script", async (workbench, workspace) => {
   const step = workspace.line("pipeline.py", "train = TrainingStep(");
   const inside = workspace.line("training/train.py", "model = build_model");
   await workbench.breakpoint("train.py", inside);
   await workbench.breakpoint("pipeline.py", step);
   await workbench.page.keyboard.press("F5");
   await workbench.stopped("pipeline.py", step);
+  await workbench.collapse("Parameters"); // VS Code opens the first scope where it was opened before
   await workbench.expand("Arguments");
   await workbench.expand("HyperParameters");
   await workbench.setVariable(/^trees/, "7");
-  await workbench.screenshot("step-breakpoint", { docs: true });
+  await workbench.screenshot("step-breakpoint", { docs: [".part.sidebar", ".part.editor"] });
 
   await workbench.page.keyboard.press("F11");
   await workbench.stopped("train.py", workspace.line("training/train.py", '"""'));
@@ -45,14 +48,15 @@ scenario("a breakpoint on a step stops before it; a changed hyperparameter arriv
   await workbench.variable(/arguments.*trees=7/).waitFor();
 }, { viewport: { width: 1280, height: 900 } });
 
-scenario("a crash is told, and debugged at the line that raised", () => {
-  const workspace = wine();
+function failing(workspace: Workspace): void {
   workspace.edit("training/train.py", "    model.fit(features, labels)", "    weights = labels / 0\n    model.fit(features, labels)\n    raise ValueError('the labels hold no signal')");
-  return workspace;
-}, async (workbench, workspace) => {
+}
+
+training.scenario("a crash is told, and debugged at the line that raised", async (workbench, workspace) => {
   await workbench.openFile("pipeline.py");
   await workbench.command("StepBridge: Run Pipeline");
   const told = await workbench.notification(/Step Train failed: .*no signal/, 120_000);
+  await workbench.status(/Train failed · (Docker|Podman) \d/);
   await workbench.screenshot("failed-step");
   await told.hover();
   await told.locator(".monaco-button", { hasText: "Debug at Crash" }).click();
@@ -60,8 +64,9 @@ scenario("a crash is told, and debugged at the line that raised", () => {
   await workbench.page.locator(".exception-widget", { hasText: "no signal" }).waitFor();
   await workbench.expand("Locals");
   await workbench.variable(/^weights/).waitFor();
-  await workbench.screenshot("post-mortem", { docs: true });
-});
+  await workbench.status(/Train crashed · (Docker|Podman) \d/);
+  await workbench.screenshot("post-mortem", { docs: [".part.sidebar", ".part.editor"] });
+}, { prepare: failing });
 
 const twoSteps = `from sagemaker.processing import ScriptProcessor
 from sagemaker.workflow.pipeline import Pipeline
@@ -84,17 +89,15 @@ pipeline.upsert(role_arn="arn:aws:iam::123456789012:role/x")
 pipeline.start()
 `;
 
-function pair(script: string): () => Workspace {
-  return () => {
-    const workspace = new Workspace("pair");
-    workspace.write("pipeline.py", twoSteps);
-    workspace.write("work.py", script);
-    useTestImages(workspace);
-    return workspace;
-  };
-}
+const pair = new SharedWindow(() => {
+  const workspace = new Workspace("pair");
+  workspace.write("pipeline.py", twoSteps);
+  workspace.write("work.py", 'import sys\n\nside = sys.argv[1]\nprint("I am", side)\n');
+  useTestImages(workspace);
+  return workspace;
+});
 
-scenario("two steps at a time are two children", pair('import sys\n\nside = sys.argv[1]\nprint("I am", side)\n'), async (workbench) => {
+pair.scenario("two steps at a time are two children", async (workbench) => {
   await workbench.breakpoint("work.py", 4);
   await workbench.openFile("pipeline.py");
   await workbench.page.keyboard.press("F5");
@@ -110,9 +113,11 @@ scenario("two steps at a time are two children", pair('import sys\n\nside = sys.
   await workbench.console(/Run \w+: Succeeded/);
 });
 
-const endless = 'import time\n\nround = 0\nwhile True:\n    round += 1\n    time.sleep(0.2)\n';
+function endless(workspace: Workspace): void {
+  workspace.write("work.py", "import time\n\nround = 0\nwhile True:\n    round += 1\n    time.sleep(0.2)\n");
+}
 
-scenario("a run that was not to be debugged is attached to", pair(endless), async (workbench) => {
+pair.scenario("a run that was not to be debugged is attached to", async (workbench) => {
   await workbench.breakpoint("work.py", 5);
   await workbench.openFile("pipeline.py");
   await workbench.openView("StepBridge");
@@ -128,9 +133,9 @@ scenario("a run that was not to be debugged is attached to", pair(endless), asyn
   await workbench.page.keyboard.press("Shift+F5");
   await workbench.command("StepBridge: Stop Run");
   await workbench.finished();
-});
+}, { prepare: endless });
 
-scenario("a step that runs is attached to", pair(endless), async (workbench) => {
+pair.scenario("a step that runs is attached to", async (workbench) => {
   await workbench.openFile("pipeline.py");
   await workbench.page.keyboard.press("F5");
   await workbench.console(/Left: started/);
@@ -143,4 +148,4 @@ scenario("a step that runs is attached to", pair(endless), async (workbench) => 
   await workbench.screenshot("attached");
   await workbench.page.keyboard.press("Shift+F5");
   await workbench.finished();
-});
+}, { prepare: endless });

@@ -1,7 +1,7 @@
 // The first minutes: the walkthrough, a folder that is not trusted, and a machine that has nothing yet.
 
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { extensionFolder } from "../harness/server.ts";
 import { scenario, useTestImages, wine } from "../harness/scenario.ts";
@@ -16,7 +16,7 @@ scenario("the walkthrough makes a sample project that runs under the debugger", 
   await workbench.command("Welcome: Open Walkthrough...");
   await workbench.pick("StepBridge");
   await page.locator(".getting-started-step", { hasText: "sample" }).first().click();
-  await workbench.screenshot("walkthrough", { docs: true });
+  await workbench.screenshot("walkthrough");
   await page.locator(".getting-started-step.expanded .monaco-button", { hasText: "Create Sample Project" }).click();
   await page.locator(".quick-input-widget .quick-input-action .monaco-button", { hasText: "Create Here" }).click();
   await page.locator('.tab.active[data-resource-name="pipeline.py"]').waitFor();
@@ -71,6 +71,10 @@ scenario("the package alone, on a machine without the tool, reaches squiggles an
   await page.keyboard.press("F5");
   await workbench.stopped("train.py", line, 120_000);
   await workbench.screenshot("fresh-machine");
+  const installed = join(workbench.server.home, "extensions");
+  const [notices] = readdirSync(installed, { recursive: true, encoding: "utf8" }).filter((path) => path.endsWith("THIRD_PARTY_NOTICES.txt"));
+  assert.ok(notices, "the package holds no notices of bundled licences");
+  assert.match(readFileSync(join(installed, notices), "utf8"), /^vscode-languageclient \d/m);
 }, {
   development: false,
   vsix: [join(extensionFolder, "test-results/stepbridge.vsix")],

@@ -2,8 +2,8 @@
 
 import { duration } from "../../model/duration.ts";
 import { ended } from "../../model/events.ts";
-import type { Run, StepRun } from "../../model/run.ts";
-import { layout, nodeHeight, nodeWidth, type Layout, type PlacedEdge, type PlacedNode } from "../layout.ts";
+import { standsAtCrash, type Run, type StepRun } from "../../model/run.ts";
+import { layout, nodeHeight, type Layout, type PlacedEdge, type PlacedNode } from "../layout.ts";
 import type { GraphView } from "../messages.ts";
 import { phaseNames } from "../timeline.ts";
 import { kindIcon, statusIcon } from "./icons.ts";
@@ -77,7 +77,7 @@ export class Picture {
 
   #place(view: GraphView): void {
     this.#placed = layout(view.nodes, view.edges);
-    const { width, height, nodes, edges } = this.#placed;
+    const { width, height, nodeWidth, nodes, edges } = this.#placed;
     this.#stage.style.width = `${String(width)}px`;
     this.#stage.style.height = `${String(height)}px`;
     this.#stage.setAttribute("aria-label", `Steps of ${view.pipeline}. Arrow keys move between steps, Enter opens the source.`);
@@ -87,17 +87,17 @@ export class Picture {
     this.#buttons.clear();
     this.#lines.clear();
     for (const edge of edges) this.#addEdge(edge);
-    for (const node of nodes) this.#addNode(node);
+    for (const node of nodes) this.#addNode(node, nodeWidth);
     if (!this.#moved) this.fit();
   }
 
-  #addNode(node: PlacedNode): void {
+  #addNode(node: PlacedNode, width: number): void {
     const button = document.createElement("button");
     button.className = "node";
     button.tabIndex = this.#buttons.size === 0 ? 0 : -1;
     button.style.left = `${String(node.x)}px`;
     button.style.top = `${String(node.y)}px`;
-    button.style.width = `${String(nodeWidth)}px`;
+    button.style.width = `${String(width)}px`;
     button.style.height = `${String(nodeHeight)}px`;
     button.addEventListener("click", () => { this.#open(node.name); });
     button.addEventListener("focus", () => {
@@ -229,7 +229,7 @@ function live(step: StepRun | undefined): boolean {
 }
 
 function phaseOf(step: StepRun | undefined): string {
-  if (step?.debugger?.state === "crashed" && live(step)) return "crashed";
+  if (step && standsAtCrash(step)) return "crashed";
   return live(step) ? step?.spans.at(-1)?.phase ?? "" : "";
 }
 
@@ -259,7 +259,7 @@ function busyWith(step: StepRun | undefined): string {
 function context(node: PlacedNode, view: GraphView, step: StepRun | undefined): Record<string, unknown> {
   return {
     webviewSection: "step",
-    stepState: phaseOf(step) === "crashed" ? "crashed" : live(step) ? "running" : step && ended(step.status) ? "ended" : "idle",
+    stepState: step?.debugger?.state === "crashed" && live(step) ? "crashed" : live(step) ? "running" : step && ended(step.status) ? "ended" : "idle",
     uri: view.uri,
     pipeline: view.pipeline,
     step: node.name,
