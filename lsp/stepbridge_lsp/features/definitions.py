@@ -22,6 +22,8 @@ from .hover import Hover
 from .json_cursor import JsonCursor, json_cursor
 from .shapes import last_member, members
 
+_SCOPES = ("Parameters", "Steps", "Execution")
+
 # -- hover -----------------------------------------------------------------------------------------
 
 
@@ -232,21 +234,25 @@ def _references(model: Model, cursor: JsonCursor) -> Iterator[tuple[str, str]]:
                 if file.name.text is not None:
                     yield f"Steps.{step.name.shown}.PropertyFiles.{file.name.text}", "property file"
         return
-    scope, _, rest = cursor.prefix.partition(".")
+    scope, dotted, rest = cursor.prefix.partition(".")
     name, dot, path = rest.partition(".")
     steps = model.steps_named(name) if scope == "Steps" and dot else []
     if steps:
         yield from _paths(steps[0], name, path)
         return
-    for parameter in model.parameters:
-        if parameter.name.text is not None:
-            yield f"Parameters.{parameter.name.text}", described(parameter)
-    own = _step_at(model, cursor.pointer)
-    for step in model.steps:
-        if step.name.text is not None and step is not own and step.type not in ("Fail", None):
-            yield f"Steps.{step.name.text}", step.type or "step"
-    for variable in EXECUTION_VARIABLES:
-        yield f"Execution.{variable}", "execution variable"
+    scopes = (scope,) if dotted and scope in _SCOPES else _SCOPES  # others cannot match what stands there
+    if "Parameters" in scopes:
+        for parameter in model.parameters:
+            if parameter.name.text is not None:
+                yield f"Parameters.{parameter.name.text}", described(parameter)
+    if "Steps" in scopes:
+        own = _step_at(model, cursor.pointer)
+        for step in model.steps:
+            if step.name.text is not None and step is not own and step.type not in ("Fail", None):
+                yield f"Steps.{step.name.text}", step.type or "step"
+    if "Execution" in scopes:
+        for variable in EXECUTION_VARIABLES:
+            yield f"Execution.{variable}", "execution variable"
 
 
 def _paths(step: Step, name: str, path: str) -> Iterator[tuple[str, str]]:

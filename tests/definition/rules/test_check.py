@@ -273,9 +273,9 @@ def _large() -> dict[str, Any]:
 
 
 def _seconds(value: Any) -> float:
-    started = time.perf_counter()
+    started = time.process_time()
     rules.check_document(value)
-    return time.perf_counter() - started
+    return time.process_time() - started
 
 
 def test_importing_the_rules_imports_no_botocore() -> None:

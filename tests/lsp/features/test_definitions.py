@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from stepbridge_lsp.documents import DefinitionDocument
 from stepbridge_lsp.features.actions import extract_parameter
@@ -101,6 +101,14 @@ def test_a_step_does_not_wait_for_itself() -> None:
     assert "Train" not in labels('"DependsOn": ["Prepare"]', '"DependsOn": ["|"]')
 
 
+def test_behind_a_scope_only_its_names_are_proposed() -> None:
+    found = labels('"Get": "Parameters.Stage"', '"Get": "Parameters.|"')
+    assert found == ["Parameters.Stage", "Parameters.Count"]
+    assert labels('"Get": "Parameters.Stage"', '"Get": "Steps.|"') == ["Steps.Prepare"]
+    found = labels('"Get": "Parameters.Stage"', '"Get": "Para|"')
+    assert {"Parameters.Stage", "Steps.Prepare", "Execution.PipelineName"} <= set(found)
+
+
 def test_keys_that_are_not_there_yet() -> None:
     found = labels('"Type": "Training",', '"Type": "Training",\n      |')
     assert {"CacheConfig", "RetryPolicies", "DisplayName"} <= set(found)
@@ -174,6 +182,7 @@ def test_names_stay_literals() -> None:
         assert extract_parameter(made, Span(made.key, at, at)) is None
 
 
+@settings(deadline=None)
 @given(
     st.integers(0, len(WHOLE)),
     st.integers(0, 40),

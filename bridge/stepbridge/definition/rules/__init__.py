@@ -82,7 +82,7 @@ def check(source: str, codes: Collection[str] | None = None, memory: Memory | No
         Findings in the order of their places. Text that is no JSON gives a single J001 with its `offset`.
     """
     plan = _plan(None if codes is None else frozenset(codes))
-    memory = memory or Memory()
+    reader = memory.reader if memory is not None else Reader()
     found = [
         _finding(rule, report)
         for rule in plan.rules("text")
@@ -90,7 +90,7 @@ def check(source: str, codes: Collection[str] | None = None, memory: Memory | No
         for report in structure.too_long(source)
     ]
     try:
-        reading = memory.reader.read(source)
+        reading = reader.read(source)
     except json.JSONDecodeError as error:
         text = f"{error.msg} (line {error.lineno}, column {error.colno})."
         return [*found, *_not_json(plan, text, error.pos)]
@@ -117,7 +117,11 @@ def check_document(
     """
     plan = _plan(None if codes is None else frozenset(codes))
     try:
-        found = (memory or Memory()).run(plan, document, duplicates)
+        found = (
+            _Run(plan, document, duplicates, remember=False).found
+            if memory is None
+            else memory.run(plan, document, duplicates)
+        )
     except RecursionError:
         found = _not_json(plan, "It is nested too deeply.", None)
     return sorted(found, key=_place)
@@ -168,6 +172,8 @@ class _Run:
         document: JSON,
         duplicates: Duplicates | None = None,
         known: Sequence[_Outcome] = (),
+        *,
+        remember: bool = True,
     ) -> None:
         self.plan = plan
         self.pipeline = Pipeline(document, duplicates, [outcome.part for outcome in known])
@@ -175,9 +181,12 @@ class _Run:
         self.found: list[Finding] = []
         self.outcomes: list[_Outcome] = []
         for rule in plan.rules("document"):
-            self.ask(_Question(rule, ()))
+            self.ask(rule, (), self.pipeline)
         for part in self.pipeline.parts:
-            self.over(part)
+            if remember:
+                self.over(part)
+            else:
+                self.through(part)
 
     def within_limits(self) -> bool:
         """Whether nothing was left out. What is, depends on the order in which a whole definition is looked
@@ -186,14 +195,19 @@ class _Run:
         compared = len(self.pipeline.suggested) + sum(outcome.near for outcome in self.outcomes)
         return len(self.found) < MAX_FINDINGS and compared < MAX_SUGGESTIONS
 
-    def ask(self, question: _Question, pipeline: Pipeline | _Witness | None = None) -> list[Finding]:
-        found: list[Finding] = []
-        for report in question.rule.check(pipeline or self.pipeline, *question.sites):
+    def ask(self, rule: Rule, sites: tuple[Any, ...], pipeline: Pipeline | _Witness) -> None:
+        for report in rule.check(pipeline, *sites):
             if len(self.found) == MAX_FINDINGS:
                 break
-            found.append(_finding(question.rule, report))
-            self.found.append(found[-1])
-        return found
+            self.found.append(_finding(rule, report))
+
+    def through(self, part: Part) -> None:
+        """Ask all rules, and remember nothing."""
+        for on, step_type, sites in self.sites(part):
+            for rule in self.plan.rules(on, step_type):
+                self.ask(rule, sites, self.pipeline)
+            if len(self.found) == MAX_FINDINGS:
+                break
 
     def over(self, part: Part) -> None:
         outcome = self.known.get(id(part))
@@ -204,7 +218,7 @@ class _Run:
                 if isinstance(answer, Finding):
                     self.found.append(answer)
                 else:
-                    self.ask(answer)
+                    self.ask(answer.rule, answer.sites, self.pipeline)
         self.outcomes.append(outcome)
 
     def asked(self, part: Part) -> _Outcome:
@@ -212,14 +226,14 @@ class _Run:
         witness = _Witness(self.pipeline)
         for on, step_type, sites in self.sites(part):
             for rule in self.plan.rules(on, step_type):
-                question = _Question(rule, sites)
-                witness.looked, before = False, witness.compared
-                found = self.ask(question, witness)
+                first, compared = len(self.found), witness.compared
+                witness.looked = False
+                self.ask(rule, sites, witness)
                 if witness.looked:
-                    outcome.answers.append(question)
-                else:
-                    outcome.answers += found
-                    outcome.near += witness.compared - before
+                    outcome.answers.append(_Question(rule, sites))
+                elif len(self.found) > first or witness.compared > compared:
+                    outcome.answers += self.found[first:]
+                    outcome.near += witness.compared - compared
             if len(self.found) == MAX_FINDINGS:
                 break
         return outcome
