@@ -15,5 +15,6 @@ cmp --silent scripts/sdk_v3.lock "$ready" && exit 0
 echo "ensure_sdk_v3: installing $(grep '^sagemaker==' scripts/sdk_v3.lock) in $folder" >&2
 rm -rf "$folder"
 .venv/bin/python -m venv "$folder"
-"$folder/bin/python" -m pip install --quiet --quiet --disable-pip-version-check --no-deps --requirement scripts/sdk_v3.lock
+"$folder/bin/python" -m pip install --quiet --quiet --disable-pip-version-check --no-compile --no-deps \
+    --requirement scripts/sdk_v3.lock
 cp scripts/sdk_v3.lock "$ready"

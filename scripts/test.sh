@@ -5,9 +5,11 @@
 # STEPBRIDGE_TEST_ARGS: more arguments for pytest. STEPBRIDGE_TEST_WORKERS: how many at a time.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+scripts/ensure_sdk_v3.sh &
+sdk=$!
 scripts/ensure_docker.sh
 scripts/build_test_images.sh
-scripts/ensure_sdk_v3.sh
+wait "$sdk"
 export PYTHONDONTWRITEBYTECODE=1
 pytest() {
     # shellcheck disable=SC2086

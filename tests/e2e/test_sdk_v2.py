@@ -13,13 +13,11 @@ from tests.support.docker_images import PYTHON, missing
 from tests.support.runs import Project, in_containers, in_processes
 
 docker = [pytest.mark.docker, pytest.mark.skipif(bool(missing(PYTHON)), reason=missing(PYTHON) or "-")]
-ENGINES = [
-    pytest.param(in_containers(PYTHON), marks=docker, id="containers"),
-    pytest.param(in_processes(), id="processes"),
-]
+CONTAINERS = pytest.param(in_containers(PYTHON), marks=docker, id="containers")
+PROCESSES = pytest.param(in_processes(), id="processes")
 
 
-@pytest.fixture(params=ENGINES)
+@pytest.fixture(params=[CONTAINERS, PROCESSES])
 def project(request: pytest.FixtureRequest, tmp_path: Path) -> Project:
     return _copy(tmp_path, request.param)
 
@@ -71,7 +69,11 @@ async def test_local_mode_keeps_inputs_and_outputs_local(project: Project) -> No
     assert uploaded == {"prepare.py", "report.json"}  # a processor's script, an output without a place
 
 
-@pytest.mark.parametrize("kind", ["cloud", "local"])
+@pytest.mark.parametrize(
+    ("project", "kind"),
+    [(CONTAINERS.values[0], "cloud"), (PROCESSES.values[0], "local")],
+    indirect=["project"],
+)
 async def test_jobs_without_a_pipeline(project: Project, kind: str) -> None:
     code, out, err = await project.command("run", "jobs.py", *project.options, "--", kind)
 

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import pytest
 from stepbridge.program.calls import uploads
 from stepbridge.program.matching import match
 
+from tests.support.sdk_v3 import PYTHON, needs_sdk_v3
+
 from .conftest import Runner
 
-ENVIRONMENT = Path(os.environ.get("STEPBRIDGE_SDK_V3", Path.home() / ".cache" / "stepbridge" / "sdk-v3"))
-PYTHON = ENVIRONMENT / "bin" / "python"
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not PYTHON.exists(), reason=f"there is no environment with SDK v3 at {ENVIRONMENT}"),
-]
+pytestmark = [pytest.mark.slow, needs_sdk_v3]
 
 PROGRAM = """
 from sagemaker.core.helper.session_helper import get_execution_role

@@ -18,8 +18,10 @@ from msgspec.structs import replace
 
 from stepbridge.engines.base import ContainerSpec, Mount
 from stepbridge.errors import StepBridgeError
+from stepbridge.storage.objects import ObjectStore
 
 from .channels import mounts_for
+from .drivers import DRIVERS, copy_drivers, entry_script
 from .pipes import Pipe, refuse_elsewhere
 from .plan import (
     CodeMapping,
@@ -38,6 +40,7 @@ from .streams import Stream, units_of
 
 SCRIPT_MODE_TARGET = "/opt/stepbridge-jobs"
 CODE = "/opt/ml/code"
+CHANNELS = "/opt/ml/input/data"
 
 # An image with the training toolkit has `train` on its PATH; any other one gets our own runner. Decided
 # inside the container, so that no image needs to be looked into beforehand.
@@ -158,7 +161,7 @@ def plan_training(request: Mapping[str, Any], context: JobContext) -> JobPlan:
         ),
         failure_files={host: context.folder / host / "output" / "failure" for host in hosts},
         time_limit=float(job.stopping_condition.max_runtime_in_seconds),
-        scripts=_scripts(hyperparameters, job),
+        scripts=_scripts(hyperparameters, job, context.store),
         code=(*code, *channel_code),
         internal_network=job.enable_network_isolation,
         notices=("VpcConfig has no meaning on this machine and is ignored",) if job.vpc_config else (),
@@ -318,7 +321,7 @@ def _channel_mounts(
     return mounts_for(
         context.store,
         source.s3_uri,
-        f"/opt/ml/input/data/{channel.channel_name}",
+        f"{CHANNELS}/{channel.channel_name}",
         staging=folder / "channels" / channel.channel_name,
         what=_what(channel, context),
         kind=source.s3_data_type,
@@ -329,14 +332,21 @@ def _channel_mounts(
 def _code_channels(
     job: TrainingRequest, context: JobContext
 ) -> tuple[dict[str, Mount], tuple[CodeMapping, ...]]:
-    """Channels that hold code (SDK v3 uploads drivers and source folders so), as the workspace has it now."""
+    """Channels that hold code (SDK v3 uploads drivers and source folders so), as the workspace has it now.
+
+    They can be written to, as every channel of the service can: the drivers' command makes one executable.
+    """
     mounts: dict[str, Mount] = {}
     mappings: list[CodeMapping] = []
     for channel in job.input_data_config:
         copy = context.folder / "code" / channel.channel_name
-        found = context.sources.materialize(_source(channel).s3_uri, copy)
+        uri = _source(channel).s3_uri
+        found = context.sources.materialize(uri, copy)
+        if found is None and channel.channel_name == DRIVERS:
+            found = ()
+            copy_drivers(context.store, uri, copy)
         if found is not None:
-            target = f"/opt/ml/input/data/{channel.channel_name}"
+            target = f"{CHANNELS}/{channel.channel_name}"
             mounts[channel.channel_name] = Mount(writable(copy), target)
             mappings += [CodeMapping(item.local, f"{target}/{item.remote}") for item in found]
     return mounts, tuple(mappings)
@@ -372,10 +382,13 @@ def _command(job: TrainingRequest, context: JobContext) -> tuple[tuple[str, ...]
     return ("/bin/sh", "-c", _LAUNCH), arguments
 
 
-def _scripts(hyperparameters: Mapping[str, str], job: TrainingRequest) -> tuple[str, ...]:
+def _scripts(hyperparameters: Mapping[str, str], job: TrainingRequest, store: ObjectStore) -> tuple[str, ...]:
     program = _unquoted(hyperparameters.get("sagemaker_program", ""))
     if program:
         return (f"{CODE}/{os.path.normpath(program)}",)
+    drivers = next((_source(c).s3_uri for c in job.input_data_config if c.channel_name == DRIVERS), None)
+    if drivers and (entry := entry_script(store, drivers)):
+        return (f"{CHANNELS}/code/{os.path.normpath(entry)}",)
     return tuple(
         part for part in job.algorithm_specification.container_entrypoint[1:] if part.endswith(".py")
     )

@@ -32,6 +32,7 @@ def install(role, notice):
         after_import(name, _keep_files_of_processors)
     after_import("sagemaker.estimator", _allow_checkpoints)
     after_import("sagemaker.mlops.local.local_pipeline_session", _redirect_session_calls)
+    after_import("sagemaker.train.model_trainer", _train_at_endpoint)
 
 
 def absolute_uri(uri):
@@ -285,3 +286,15 @@ def _allow_checkpoints(module):
         return add(cls, False, estimator, train_args)
 
     replace(training_job, "_add_spot_checkpoint_args", classmethod(add_as_in_the_cloud))
+
+
+def _train_at_endpoint(module):
+    """v3's `Mode.LOCAL_CONTAINER` starts containers itself; the endpoint does so with a debugger in them."""
+    initialise = module.ModelTrainer.model_post_init
+
+    def initialise_for_endpoint(self, *arguments, **named):
+        if self.training_mode == module.Mode.LOCAL_CONTAINER:
+            self.training_mode = module.Mode.SAGEMAKER_TRAINING_JOB
+        initialise(self, *arguments, **named)
+
+    replace(module.ModelTrainer, "model_post_init", initialise_for_endpoint)

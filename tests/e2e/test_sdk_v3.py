@@ -1,0 +1,71 @@
+"""Programs of the SageMaker Python SDK v3 on the real service. Its own local pipelines fail at `create()`."""
+
+from __future__ import annotations
+
+import shutil
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from tests.support.dap_client import DapClient
+from tests.support.docker_images import PYTHON as IMAGE
+from tests.support.docker_images import missing
+from tests.support.runs import Project, in_containers, in_processes
+from tests.support.sdk_v3 import PYTHON, needs_sdk_v3
+
+pytestmark = needs_sdk_v3
+docker = [pytest.mark.docker, pytest.mark.skipif(bool(missing(IMAGE)), reason=missing(IMAGE) or "-")]
+SUCCEEDED = {"Prepare": "Succeeded", "Three": "Succeeded", "Train": "Succeeded", "Odd": "Skipped"}
+
+
+ENGINES = {
+    "containers": pytest.param(in_containers(IMAGE), marks=docker, id="containers"),
+    "processes": pytest.param(in_processes(), id="processes"),
+}
+
+
+@pytest.fixture(params=ENGINES.values())
+def project(request: pytest.FixtureRequest, tmp_path: Path) -> Project:
+    root = tmp_path / "project"
+    shutil.copytree(Path(__file__).parent / "sdk_v3", root, ignore=shutil.ignore_patterns("__pycache__"))
+    return Project(root, ("--python", str(PYTHON), *request.param))
+
+
+@pytest.mark.parametrize("project", [ENGINES["containers"]], indirect=True)
+@pytest.mark.parametrize("session", ["cloud", "local"])
+async def test_a_pipeline_of_both_sessions(project: Project, session: str) -> None:
+    run, code = await project.run_to_end("--", session)
+
+    assert (code, run.statuses()) == (0, SUCCEEDED), run.errors[-3000:]
+    with tarfile.open(project.stored(run.finished("Train")["outputs"]["model"])) as model:
+        assert "total.json" in {name.removeprefix("./") for name in model.getnames()}
+    assert "total: 120" in run.log("Train")
+
+
+async def test_a_breakpoint_behind_the_trainers_drivers(project: Project) -> None:
+    """A shell script starts a driver, and that the user's script; only this one waits for the debugger."""
+    script = project.root / "source" / "train.py"
+    line = next(n for n, text in enumerate(script.read_text().splitlines(), 1) if text.startswith("model ="))
+    async with project.run("--debug", "Train", "--", "cloud") as run:
+        waiting = await run.debug_state("Train", "waiting")
+        async with await DapClient.connect("127.0.0.1", waiting["port"]) as client:
+            await client.attach(breakpoints={str(script): [line]})
+            stopped = await client.stopped("breakpoint")
+            frame = (await client.stack(stopped["threadId"]))[0]
+            assert (frame["source"]["path"], frame["line"]) == (str(script), line)
+            values = await client.local_variables(frame["id"])
+            assert (values["factor"], values["total"]) == ("10", "120")
+            await client.resume(stopped["threadId"])
+        assert await run.end() == 0
+    assert run.statuses() == SUCCEEDED
+
+
+@pytest.mark.parametrize("project", [ENGINES["containers"]], indirect=True)
+@pytest.mark.parametrize("mode", ["SAGEMAKER_TRAINING_JOB", "LOCAL_CONTAINER"])
+async def test_a_trainer_without_a_pipeline(project: Project, mode: str) -> None:
+    code, out, err = await project.command("run", "jobs.py", *project.options, "--", mode)
+
+    assert code == 0, err[-3000:]
+    assert "total: 60" in out
+    assert out.splitlines()[-1] == "model model.tar.gz"
