@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import itertools
 import os
 import secrets
@@ -39,6 +38,7 @@ from .execution.executions import Executions, Overrides
 from .execution.job_runner import JobRunner, JobServices
 from .execution.journal import ExecutionRecord, Journal, PipelineRecord
 from .execution.serving import Endpoints
+from .jobs.images import find_image
 from .jobs.registry import ecr_login
 from .program import calls as program_calls
 from .program.calls import Call, PipelineDeclaration, PipelineStart
@@ -118,7 +118,6 @@ class Bridge:
         self.sources = WorkspaceSources(self.store, _read_provenance(self._provenance))
         self._keys = _Keys.new()
         self._engine: asyncio.Task[Engine] | None = None
-        self._image_ids: dict[str, str] = {}
         self._records = Records(workspace.state / "records.sqlite")
         services = self._run_services(owner)
         self.executions = Executions(services, self._loop)
@@ -492,6 +491,7 @@ class Bridge:
 
     def _run_services(self, owner: Owner) -> RunServices:
         settings = self.workspace.settings
+        registry = ModelRegistry(self._records, region=self.workspace.region, account=settings.account)
         jobs = JobServices(
             engine=self.engine,
             store=self.store,
@@ -509,30 +509,21 @@ class Bridge:
             jobs=JobRunner(jobs),
             journal=self.journal,
             store=self.store,
-            cache=StepCache(self.journal, self.store, self._code_digest, self._image_id),
+            cache=StepCache(self.journal, self.store, self.sources, self._image_digest, registry),
             bus=self.bus,
             arns=Arns(self.workspace.region, settings.account),
-            registry=ModelRegistry(self._records, region=self.workspace.region, account=settings.account),
+            registry=registry,
             runs=self.workspace.runs,
         )
 
-    def _image_id(self, uri: str) -> str:
-        """What the cache takes for an image's content: its id, as of this bridge's life."""
-        return self._image_ids.get(uri) or self._image_for(uri) or uri
+    async def _image_digest(self, uri: str) -> str | None:
+        """What the cache takes for an image's content: the digest of the one that would run."""
+        engine = await self.engine()
+        image = await find_image(uri, engine, self._image_for)
+        return image.config.id if image else None
 
     def _image_for(self, uri: str) -> str | None:
         return longest_match(self._images, uri) or self.workspace.settings.image_for(uri)
-
-    def _code_digest(self, uri: str) -> str | None:
-        """Digest of a code object as the workspace has it now; None for data."""
-        provenance = self.sources.provenance
-        if not provenance.is_code(uri):
-            return None
-        info = self.store.head(uri)
-        digest = hashlib.sha256((info.etag if info else "").encode())
-        for path, name in sorted(provenance.mappings(uri)):
-            digest.update(f"\0{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}".encode())
-        return digest.hexdigest()
 
     def _container_environment(self, engine: Engine) -> Mapping[str, str]:
         return {

@@ -38,6 +38,29 @@ async def test_the_answer_of_the_function_decides(walk):
     assert code == 0
 
 
+async def test_the_function_is_called_again_where_its_code_or_its_event_changed(walk):
+    program = walk.root / "pipeline.py"
+    text = program.read_text().replace(
+        "    inputs={", "    cache_config=CacheConfig(enable_caching=True),\n    inputs={"
+    )
+    program.write_text("from sagemaker.workflow.steps import CacheConfig\n" + text)
+    handler = walk.root / "handler.py"
+    project, used = Project(walk.root, in_processes()), []
+
+    async def run(*arguments: str) -> None:
+        run, _ = await project.run_to_end(*arguments)
+        decided = run.finished("Decide")
+        used.append((decided["status"], decided["cached"], run.statuses()["Near"]))
+
+    await run()
+    await run()
+    await run("-p", "Distance=15")
+    handler.write_text(handler.read_text().replace('"steps": steps', '"steps": -steps'))
+    await run("-p", "Distance=15")
+    await run("-p", "Distance=15")
+    assert used == [("Succeeded", cached, "Succeeded") for cached in (False, True, False, False, True)]
+
+
 @pytest.mark.parametrize("options", ENGINES)
 async def test_a_breakpoint_in_the_handler(walk, options):
     handler = walk.root / "handler.py"

@@ -80,6 +80,34 @@ async def test_an_edit_of_the_inference_script_needs_no_new_model(scores):
     assert found["june/first.csv.out"] == "c,-1.0\n"
 
 
+@pytest.mark.parametrize("options", ENGINES)
+async def test_answers_are_used_again_until_the_inference_script_changes(scores, options):
+    """The script lies inside of the model's archive, which stays what it is."""
+    project = Project(scores.root, options)
+    assert (await project.run_to_end())[1] == 0
+    again, code = await project.run_to_end("--cache")
+    assert (code, again.finished("Score")["cached"]) == (0, True)
+    assert again.finished("Score")["outputs"]["output"].endswith("/scores/answers")
+    script = scores.root / "inference.py"
+    script.write_text(script.read_text().replace("    return scores", "    return [-s for s in scores]"))
+    edited, code = await project.run_to_end("--cache")
+    assert (code, edited.finished("Score")["cached"]) == (0, False)
+    found = answers(scores, edited.finished("Score")["outputs"]["output"])
+    assert found["june/first.csv.out"] == "c,-1.0\n"
+    records = scores.root / ".stepbridge" / "s3"
+    (stored,) = records.glob("*/scores/records/may.csv")
+    assert (
+        await project.command(
+            "data",
+            "put",
+            str(scores.root / "records" / "june" / "first.csv"),
+            f"s3://{stored.relative_to(records).as_posix()}",
+        )
+    )[0] == 0
+    other, code = await project.run_to_end("--cache")
+    assert (code, other.finished("Score")["cached"]) == (0, False)
+
+
 @pytest.mark.parametrize(
     "options",
     [

@@ -108,6 +108,20 @@ class NoRegistry:
         return {**request, "ModelPackageArn": "arn:package"}
 
 
+class Code:
+    """Digests of code: what a test says, for code objects and for scripts in models."""
+
+    def __init__(self) -> None:
+        self.digests: dict[str, str] = {}
+        self.scripts: dict[str, list[tuple[str, str]]] = {}
+
+    def code(self, uri: str) -> str | None:
+        return self.digests.get(uri)
+
+    def served(self, uri: str) -> list[tuple[str, str]]:
+        return self.scripts.get(uri, [])
+
+
 class Lab:
     """Runs definitions on a fake engine and remembers the events."""
 
@@ -119,6 +133,8 @@ class Lab:
         self.bus = EventBus()
         self.bus.listen(self.events.append)
         self.registry = NoRegistry()
+        self.code = Code()
+        self.images: dict[str, str | None] = {}  # digests of images; others have one of their own
         self.jobs = JobRunner(self._job_services())
         self.executions = Executions(self._run_services(folder / "runs"), asyncio.get_running_loop())
 
@@ -140,8 +156,11 @@ class Lab:
             owner=(os.getuid(), os.getgid()),
         )
 
+    async def _image_digest(self, image: str) -> str | None:
+        return self.images.get(image, f"sha256:{image}")
+
     def _run_services(self, runs: Path) -> RunServices:
-        cache = StepCache(self.journal, self.store, lambda uri: None, lambda image: "sha256:fake")
+        cache = StepCache(self.journal, self.store, self.code, self._image_digest, self.registry)
         arns = Arns("us-east-1", "123456789012")
         return RunServices(self.jobs, self.journal, self.store, cache, self.bus, arns, self.registry, runs)
 

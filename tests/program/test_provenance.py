@@ -265,3 +265,44 @@ def test_members_stay_in_their_folder(tmp_path: Path) -> None:
     (tmp_path / "code/link").symlink_to(tmp_path)
     with pytest.raises(StorageError, match="leads out"):
         unpack({"link/evil.py": Entry(b"")}, tmp_path / "code")
+
+
+def test_digests_of_code_follow_the_workspace(project: Project) -> None:
+    script = project.file("src/train.py", "1")
+    uri, data = project.upload_folder("src"), project.upload("data/rows.csv", b"1,2")
+    sources = WorkspaceSources(project.store, project.match())
+    seen = [sources.code(uri)]
+    script.write_text("2")
+    seen.append(sources.code(uri))
+    added = project.file("src/more.py", "")
+    seen.append(sources.code(uri))
+    added.unlink()
+    script.write_text("1")
+    assert sources.code(uri) == seen[0]
+    assert len(set(seen)) == 3
+    assert None not in seen
+    assert sources.code(data) is None
+
+
+@pytest.mark.parametrize("archive", [True, False])
+def test_scripts_inside_of_a_model_are_those_of_the_workspace(project: Project, archive: bool) -> None:
+    script = project.file("src/inference.py", "old")
+    project.upload_file("src/inference.py")
+    members = {"code/inference.py": b"old", "code/other.py": b"of nobody", "weights": bytes(100)}
+    if archive:
+        packed = project.root.parent / "model.tar.gz"
+        write(packed, {name: Entry(data, False) for name, data in members.items()})
+        project.store.put("s3://bucket/model/model.tar.gz", packed.read_bytes())
+    else:
+        for name, data in members.items():
+            project.store.put(f"s3://bucket/model/{name}", data)
+    sources = WorkspaceSources(project.store, project.match())
+    uri = "s3://bucket/model/model.tar.gz" if archive else "s3://bucket/model"
+    ((name, before),) = sources.served(uri)
+    assert name.endswith("inference.py")
+    script.write_text("new")
+    ((_, after),) = sources.served(uri)
+    assert after != before
+    project.store.put("s3://bucket/model/model.tar.gz", b"no archive")
+    with pytest.raises(StorageError, match="cannot be read as an archive"):
+        sources.served("s3://bucket/model/model.tar.gz")

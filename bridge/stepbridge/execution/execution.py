@@ -307,12 +307,14 @@ class Execution:
         if step.name in self.options.stubs:
             return _stub(self.options.stubs[step.name])
         handler = HANDLERS[step.type]  # others were refused before the start
-        reuse = self._services.cache.lookup(step, arguments, self.options.use_cache, self.record)
-        if reuse is not None:
+        cache = self._services.cache
+        key = await cache.key(step, arguments, self.record)
+        if key and (reuse := cache.lookup(step, key, self.options.use_cache)):
             state.cached_from = reuse.source
             return reuse.result
         result = await handler(self._context(state), arguments)
-        self._services.cache.keep(step, arguments, result, self.record)
+        if key and key == await cache.key(step, arguments, self.record):
+            cache.keep(step, key, result, self.record)
         return result
 
     def _context(self, state: StepState) -> StepContext:

@@ -37,22 +37,30 @@ async def resolve_image(
     Raises:
         ImageNotFoundError: there is none and none can be had.
     """
-    mapped = None if engine.name == "process" else image_for(uri)  # the map names container images
-    if mapped is not None:
-        config = await engine.image(mapped)
-        if config is None:
+    found = await find_image(uri, engine, image_for)
+    if found is None:
+        if (mapped := _mapped(uri, engine, image_for)) is not None:
             raise ImageNotFoundError(
                 f"{uri} is mapped to {mapped}, which is not on this machine",
                 f"Build or pull {mapped}, or change [images] in stepbridge.toml.",
             )
-        return LocalImage(mapped, config)
-    config = await engine.image(uri)
-    if config is None:
         await _pull(uri, engine, login, progress)
-        config = await engine.image(uri)
-    if config is None:
+        found = await find_image(uri, engine, image_for)
+    if found is None:
         raise _advice(uri)
-    return LocalImage(uri, config)
+    return found
+
+
+async def find_image(uri: str, engine: Engine, image_for: Callable[[str], str | None]) -> LocalImage | None:
+    """The local image for `uri`, where there is one by now; nothing is fetched."""
+    reference = _mapped(uri, engine, image_for) or uri
+    config = await engine.image(reference)
+    return LocalImage(reference, config) if config else None
+
+
+def _mapped(uri: str, engine: Engine, image_for: Callable[[str], str | None]) -> str | None:
+    """What the user's map says; it names container images."""
+    return None if engine.name == "process" else image_for(uri)
 
 
 async def _pull(

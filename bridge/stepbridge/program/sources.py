@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
+import tarfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
+from stepbridge.errors import StorageError
 from stepbridge.jobs.plan import CodeMapping
 from stepbridge.storage.objects import ObjectStore
 
 from .archives import is_archive, members, unpack, write
-from .provenance import Provenance, files_below
+from .provenance import Provenance, digest, files_below
 
 
 class WorkspaceSources:
@@ -63,6 +67,32 @@ class WorkspaceSources:
         """The workspace file that was uploaded under that file name with that content, or has it now."""
         return self.provenance.origin(name, content)
 
+    def code(self, uri: str) -> str | None:
+        """Digest of a code object as it would run now; None for data (`execution.cache.CodeDigests`)."""
+        if not self.provenance.is_code(uri):
+            return None
+        info = self._store.head(uri)
+        found = hashlib.sha256((info.etag if info else "").encode())
+        for path, name in sorted(self.provenance.mappings(uri)):
+            found.update(f"\0{name}\0{digest(path.read_bytes())}".encode())
+        return found.hexdigest()
+
+    def served(self, uri: str) -> list[tuple[str, str]]:
+        """(name, digest) of the workspace's scripts in a model's artifacts, as they would be served now.
+
+        Artifacts are an archive, or all objects below a folder.
+
+        Raises:
+            StorageError: it is no archive.
+        """
+        found = []
+        for _, address in self._objects(uri):
+            for name, content in _scripts(self._store.path(address)):
+                local = self.origin(PurePosixPath(name).name, content)
+                if local is not None:
+                    found.append((name, digest(local.read_bytes())))
+        return found
+
     def _objects(self, uri: str) -> Iterator[tuple[str, str]]:
         """(path relative to `uri`, or the object's name; URI) of each object that an input `uri` means."""
         parts = urlsplit(uri)
@@ -89,6 +119,22 @@ class WorkspaceSources:
         else:
             shutil.copyfile(stored, target)
         return [CodeMapping(path, str(name.parent / member)) for path, member in mappings]
+
+
+def _scripts(path: Path) -> Iterator[tuple[str, bytes]]:
+    """(name, content) of an artifact that is a Python file, or of those in it. Raises StorageError."""
+    if path.suffix == ".py":
+        yield path.name, path.read_bytes()
+    if not path.name.endswith((".tar.gz", ".tgz")):
+        return
+    try:
+        with tarfile.open(path) as archive:
+            for member in archive:
+                content = archive.extractfile(member) if member.name.endswith(".py") else None
+                if content is not None:
+                    yield member.name, content.read()
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+        raise StorageError(f"{path} cannot be read as an archive: {error}.") from None
 
 
 def _unpack_local(source: Path, folder: Path) -> tuple[CodeMapping, ...]:
