@@ -16,6 +16,7 @@ import { LaunchFailures } from "./debug/failures.ts";
 import { debugType } from "./debug/launch.ts";
 import { ParameterPrompts } from "./debug/prompts.ts";
 import { Sessions } from "./debug/sessions.ts";
+import { reword } from "./debug/wording.ts";
 import { GraphPanels, viewType } from "./graph/panel.ts";
 import { LanguageServer } from "./language/client.ts";
 import { Pipelines } from "./language/pipelines.ts";
@@ -85,6 +86,7 @@ export function activate(context: vscode.ExtensionContext): Api {
     ...registerViews(pipelines, runs, wake),
     vscode.debug.registerDebugAdapterDescriptorFactory(debugType, sessions),
     vscode.debug.registerDebugAdapterTrackerFactory(debugType, new LaunchFailures(log, () => void engines.look())),
+    vscode.debug.registerDebugAdapterTrackerFactory(debugType, { createDebugAdapterTracker: () => ({ onDidSendMessage: reword }) }),
     vscode.debug.registerDebugConfigurationProvider(debugType, configurations),
     vscode.debug.registerDebugConfigurationProvider(debugType, configurations, vscode.DebugConfigurationProviderTriggerKind.Dynamic),
     vscode.window.registerWebviewPanelSerializer(viewType, graphs),

@@ -192,7 +192,7 @@ export class Workbench {
   }
 
   /** Waits until a debug session stands in `file` at `line`. */
-  async stopped(file: string, line: number, timeout = 60_000): Promise<void> {
+  async stopped(file: string, line: number, timeout = 120_000): Promise<void> {
     await this.page.locator(".debug-top-stack-frame-line").first().waitFor({ state: "attached", timeout });
     // VS Code opens the view by itself, but not where a notification has the focus
     if (!(await this.page.locator(".debug-call-stack").isVisible())) await this.page.keyboard.press("Control+Shift+D");
