@@ -50,7 +50,7 @@ export function activate(context: vscode.ExtensionContext): Api {
   const tools = new ToolFinder(context, log);
   const engines = new Engines(tools, log);
   const language = new LanguageServer(log, status);
-  const pipelines = new Pipelines(language);
+  const pipelines = new Pipelines(language, () => { wake(); });
   const runs = new Runs(tools, log);
   const bridge = new Bridge(tools, log, status);
   const sessions = new Sessions(bridge);
@@ -70,7 +70,9 @@ export function activate(context: vscode.ExtensionContext): Api {
     awake = true;
     void tools.find().then(async (tool) => {
       status.tool(tool);
-      if (tool === undefined) await tools.offer();
+      if (tool !== undefined) return;
+      await language.use(undefined);
+      await tools.offer();
     });
   };
   /** After each change of what is open or known: a first pipeline wakes the extension, the last one hides its item. */
