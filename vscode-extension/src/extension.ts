@@ -16,6 +16,7 @@ import { LaunchFailures } from "./debug/failures.ts";
 import { debugType } from "./debug/launch.ts";
 import { ParameterPrompts } from "./debug/prompts.ts";
 import { Sessions } from "./debug/sessions.ts";
+import { reword } from "./debug/wording.ts";
 import { GraphPanels, viewType } from "./graph/panel.ts";
 import { LanguageServer } from "./language/client.ts";
 import { Pipelines } from "./language/pipelines.ts";
@@ -49,7 +50,7 @@ export function activate(context: vscode.ExtensionContext): Api {
   const tools = new ToolFinder(context, log);
   const engines = new Engines(tools, log);
   const language = new LanguageServer(log, status);
-  const pipelines = new Pipelines(language);
+  const pipelines = new Pipelines(language, () => { wake(); });
   const runs = new Runs(tools, log);
   const bridge = new Bridge(tools, log, status);
   const sessions = new Sessions(bridge);
@@ -69,7 +70,9 @@ export function activate(context: vscode.ExtensionContext): Api {
     awake = true;
     void tools.find().then(async (tool) => {
       status.tool(tool);
-      if (tool === undefined) await tools.offer();
+      if (tool !== undefined) return;
+      await language.use(undefined);
+      await tools.offer();
     });
   };
   /** After each change of what is open or known: a first pipeline wakes the extension, the last one hides its item. */
@@ -85,6 +88,7 @@ export function activate(context: vscode.ExtensionContext): Api {
     ...registerViews(pipelines, runs, wake),
     vscode.debug.registerDebugAdapterDescriptorFactory(debugType, sessions),
     vscode.debug.registerDebugAdapterTrackerFactory(debugType, new LaunchFailures(log, () => void engines.look())),
+    vscode.debug.registerDebugAdapterTrackerFactory(debugType, { createDebugAdapterTracker: () => ({ onDidSendMessage: reword }) }),
     vscode.debug.registerDebugConfigurationProvider(debugType, configurations),
     vscode.debug.registerDebugConfigurationProvider(debugType, configurations, vscode.DebugConfigurationProviderTriggerKind.Dynamic),
     vscode.window.registerWebviewPanelSerializer(viewType, graphs),

@@ -29,7 +29,7 @@ export class Engines implements vscode.Disposable {
     const look = (): void => { void this.look(); };
     this.#subscriptions = [
       this.#changed, written, written.onDidCreate(look), written.onDidChange(look), written.onDidDelete(look),
-      tools.onDidChange(look),
+      tools.onDidChange(look), vscode.workspace.onDidGrantWorkspaceTrust(look),
       vscode.workspace.onDidChangeConfiguration((event) => { if (event.affectsConfiguration("stepbridge.engine")) look(); }),
       vscode.window.onDidChangeWindowState(({ focused }) => { if (focused && Date.now() - this.#asked > fresh) look(); }),
     ];

@@ -57,9 +57,10 @@ export async function install(context: vscode.ExtensionContext, log: Log, python
       await mkdir(context.globalStorageUri.fsPath, { recursive: true });
       const pip = await installer(python, place);
       await run("making an environment", python, ["-m", "venv", "--clear", ...pip.venv, place]);
-      // modules are compiled when they are first used: most never are
+      // modules are compiled when they are first used, where Python may keep the result: most never are
+      const compile = process.env.PYTHONDONTWRITEBYTECODE ? [] : ["--no-compile"];
       await run("installing packages (about half a minute)", pip.command, [
-        ...pip.words, "install", "--disable-pip-version-check", "--no-input", "--no-compile", wheel,
+        ...pip.words, "install", "--disable-pip-version-check", "--no-input", ...compile, wheel,
       ]);
       await removeOthers(context);
     } catch (error) {

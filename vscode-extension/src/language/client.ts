@@ -24,14 +24,19 @@ const selector = [
   { notebook: { scheme: "file", notebookType: "jupyter-notebook" }, language: "python" },
 ];
 
+const patience = 20_000; // milliseconds that a question waits for a server that starts
+
 export class LanguageServer implements vscode.Disposable {
   readonly #log: Log;
   readonly #status: Status;
   readonly #backoff = new Backoff();
   readonly #ready = new vscode.EventEmitter<void>();
+  readonly #settled = new vscode.EventEmitter<void>();
   #client: Lsp.LanguageClient | undefined;
   #tool: Tool | undefined;
   #again: NodeJS.Timeout | undefined;
+  /** There is no tool to start, as far as is known now. */
+  #none = false;
 
   /** Fires when the server answers requests (again). */
   readonly onReady = this.#ready.event;
@@ -44,6 +49,7 @@ export class LanguageServer implements vscode.Disposable {
   dispose(): void {
     clearTimeout(this.#again);
     this.#ready.dispose();
+    this.#settled.dispose();
     void this.#client?.dispose();
   }
 
@@ -52,11 +58,27 @@ export class LanguageServer implements vscode.Disposable {
     clearTimeout(this.#again);
     this.#backoff.forget();
     this.#tool = tool;
+    this.#none = tool === undefined;
     const previous = this.#client;
     this.#client = undefined;
     await previous?.dispose();
     if (tool) await this.#start(tool);
     else this.#status.server("language server", "stopped");
+    if (this.#none) this.#settled.fire();
+  }
+
+  /** Resolves once the server answers, or when none will for now. */
+  async settled(): Promise<void> {
+    if (this.running || this.#none || this.#backoff.failures > 0) return;
+    await new Promise<void>((done) => {
+      const subscription = this.#settled.event(() => { finish(); });
+      const late = setTimeout(() => { finish(); }, patience);
+      const finish = (): void => {
+        clearTimeout(late);
+        subscription.dispose();
+        done();
+      };
+    });
   }
 
   restart(): Promise<void> {
@@ -84,6 +106,7 @@ export class LanguageServer implements vscode.Disposable {
       if (client.isRunning()) {
         this.#status.server("language server", "running");
         this.#ready.fire();
+        this.#settled.fire();
       }
     });
     try {
@@ -139,6 +162,7 @@ export class LanguageServer implements vscode.Disposable {
     const tool = this.#tool;
     this.#client = undefined;
     const delay = this.#backoff.ended();
+    this.#settled.fire();
     this.#status.server("language server", this.#backoff.failures > 3 ? "failing" : "starting");
     this.#log.channel.warn(`The language server ended; next start in ${(delay / 1000).toFixed(1)} s.`);
     this.#again = setTimeout(() => {

@@ -20,6 +20,7 @@ const quiet = 250; // milliseconds without a key press before a changed file is 
 
 export class Pipelines implements vscode.Disposable {
   readonly #server: LanguageServer;
+  readonly #wanted: () => void;
   readonly #changed = new vscode.EventEmitter<vscode.Uri | undefined>();
   readonly #known = new Map<string, readonly PipelineModel[]>();
   readonly #timers = new Map<string, NodeJS.Timeout>();
@@ -29,8 +30,10 @@ export class Pipelines implements vscode.Disposable {
   /** Fires with the file whose pipelines changed, or undefined when any may have. */
   readonly onDidChange = this.#changed.event;
 
-  constructor(server: LanguageServer) {
+  /** `wanted` is called when somebody asks for all pipelines: the server may not have been needed before. */
+  constructor(server: LanguageServer, wanted: () => void) {
     this.#server = server;
+    this.#wanted = wanted;
     const files = vscode.workspace.createFileSystemWatcher(searched);
     this.#subscriptions = [
       this.#changed,
@@ -51,8 +54,10 @@ export class Pipelines implements vscode.Disposable {
     vscode.Disposable.from(...this.#subscriptions).dispose();
   }
 
-  /** Every pipeline of the workspace, after a search the first time. */
+  /** Every pipeline of the workspace, after a search the first time. Waits for a server that starts just now. */
   async all(): Promise<Located[]> {
+    this.#wanted();
+    await this.#server.settled();
     if (this.#server.running) {
       this.#search ??= this.#searchWorkspace();
       await this.#search;

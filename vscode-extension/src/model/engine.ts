@@ -4,17 +4,14 @@ export interface Engine {
   /** "none": the one that was asked for does not answer, and nothing else may run. */
   readonly name: "docker" | "podman" | "process" | "none";
   readonly version: string;
-  /** One line on why it is this one. */
+  /** One line on why it is this one, or why there is none. */
   readonly reason: string;
-  /** Where there is none: the next thing to try. */
-  readonly advice: string;
 }
 
 interface Finding {
   readonly subject: string;
   readonly state: string;
   readonly text: string;
-  readonly advice?: string;
   readonly facts?: { readonly name?: string; readonly version?: string };
 }
 
@@ -22,10 +19,10 @@ interface Finding {
 export function engineOf(report: string): Engine | undefined {
   const finding = (JSON.parse(report) as readonly Finding[]).find(({ subject }) => subject === "engine");
   if (finding === undefined) return undefined;
-  const { state, text, advice = "", facts = {} } = finding;
-  if (state === "missing") return { name: "none", version: "", reason: text, advice };
+  const { state, text, facts = {} } = finding;
+  if (state === "missing") return { name: "none", version: "", reason: text };
   const { name, version = "" } = facts;
-  return isEngine(name) ? { name, version, reason: text.slice(text.indexOf(": ") + 2), advice } : undefined;
+  return isEngine(name) ? { name, version, reason: text.slice(text.indexOf(": ") + 2) } : undefined;
 }
 
 const words = { docker: "Docker", podman: "Podman", process: "local processes" } as const;
@@ -44,5 +41,5 @@ export function engineWords({ name, version }: Pick<Engine, "name" | "version">)
 /** The engine that a run's steps were given, by the name that its events carry. */
 export function engineOfRun(name: string | undefined, here: Engine | undefined): Engine | undefined {
   if (!isEngine(name) || name === here?.name) return here;
-  return { name, version: "", reason: "", advice: "" };
+  return { name, version: "", reason: "" };
 }

@@ -4,7 +4,7 @@ import { duration } from "./duration.ts";
 import { engineOfRun, engineWords, type Engine } from "./engine.ts";
 import { ended, type RunStatus } from "./events.ts";
 import { reason, standsAtCrash, type Run, type StepRun } from "./run.ts";
-import { escaped, link } from "./text.ts";
+import { escaped, lacksEngine, link } from "./text.ts";
 
 export type Server = "language server" | "debug server";
 export type ServerState = "starting" | "running" | "stopped" | "failing";
@@ -74,7 +74,7 @@ export function details(standing: Standing): string {
 function engineLine(engine: Engine | undefined): string {
   const change = link("Change", "workbench.action.openSettings", "stepbridge.engine");
   if (engine === undefined) return `$(loading~spin) Looking for what runs the steps. ${change}`;
-  if (engine.name === "none") return `$(warning) ${escaped(`${engine.reason}. ${engine.advice}`)} ${link("Look Again", "stepbridge.refresh")} · ${change}`;
+  if (engine.name === "none") return `$(warning) ${escaped(engine.reason)}. Start Docker, or choose another engine. ${link("Look Again", "stepbridge.refresh")} · ${change}`;
   const why = engine.name === "process" && engine.reason.includes(": ") ? ` (${escaped(engine.reason.slice(engine.reason.indexOf(": ") + 2))})` : "";
   return `$(server-environment) Steps run in **${engineWords(engine)}**${why}. ${change}`;
 }
@@ -91,7 +91,7 @@ function runLine(run: Run): string {
   const words = crashed && !ended(run.status)
     ? `${crashed.name} crashed: ${reason(crashed.debugger?.error ?? "")}`
     : run.status === "Failed"
-      ? `failed: ${failed ? `${failed.name}: ${reason(failed.failure)}` : reason(run.failure)}`
+      ? `failed: ${failed ? `${failed.name}: ${lacksEngine(failed.failure) ? "no container engine answered" : reason(failed.failure)}` : reason(run.failure)}`
       : ended(run.status)
         ? `${run.status.toLowerCase()}${run.seconds === undefined ? "" : ` in ${duration(run.seconds)}`}`
         : running.length > 0 ? `runs ${names(running)}` : "starts";

@@ -5,6 +5,12 @@ export function lacksEngine(failure: string): boolean {
   return failure.includes("No container engine answers");
 }
 
+/** The same for a person in VS Code, where a button does what the tool's hint says. `processes`: steps may run without. */
+export function engineMissing(step: string, failure: string, processes: boolean): string {
+  const problem = /No container engine answers(?: at \S+(?: \([^)]*\))?)?/.exec(failure)?.[0] ?? "No container engine answers";
+  return `Step ${step} did not start. ${problem}. Start Docker${processes ? ", or let local processes run the steps" : ""}.`;
+}
+
 /** "Problem\n  Hint" becomes "Problem. Hint"; a sentence that has its end keeps it. */
 export function sentence(message: string): string {
   const lines = message.split("\n").map((line) => line.trim()).filter(Boolean);

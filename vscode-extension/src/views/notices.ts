@@ -4,7 +4,7 @@ import * as vscode from "vscode";
 import type { Log } from "../common/log.ts";
 import type { RunEvent } from "../model/events.ts";
 import { reason, type Run } from "../model/run.ts";
-import { lacksEngine } from "../model/text.ts";
+import { engineMissing, lacksEngine } from "../model/text.ts";
 
 /** Shows a notification for events that need one. `after` is the run with the event folded in. */
 export function notify(event: RunEvent, after: Run | undefined): void {
@@ -26,13 +26,16 @@ export function notify(event: RunEvent, after: Run | undefined): void {
 
 async function failed(run: Run | undefined, id: string, step: string, failure: string): Promise<void> {
   const target = { run: id, step, ...(run ? { pipeline: run.pipeline } : {}), ...(run?.program ? { uri: vscode.Uri.file(run.program).toString() } : {}) };
-  const offers: Record<string, readonly [command: string, more?: object]> = lacksEngine(failure)
+  const noEngine = lacksEngine(failure);
+  const processes = process.platform === "linux";
+  const offers: Record<string, readonly [command: string, more?: object]> = noEngine
     ? {
-        ...(process.platform === "linux" ? { "Use Local Processes This Time": ["rerun", { engine: "process" }] as const } : {}),
+        ...(processes ? { "Use Local Processes This Time": ["rerun", { engine: "process" }] as const } : {}),
         "Try Again": ["rerun"],
       }
     : { "Debug at Crash": ["debugAtCrash"], "Show Log": ["showLog"] };
-  const choice = await vscode.window.showErrorMessage(`Step ${step} failed: ${reason(failure)}`, ...Object.keys(offers));
+  const words = noEngine ? engineMissing(step, failure, processes) : `Step ${step} failed: ${reason(failure)}`;
+  const choice = await vscode.window.showErrorMessage(words, ...Object.keys(offers));
   const offer = choice && offers[choice];
   if (offer) await vscode.commands.executeCommand(`stepbridge.${offer[0]}`, { ...target, ...offer[1] });
 }

@@ -133,7 +133,7 @@ function stepItem(located: Located, step: StepModel, state: StepRun | undefined)
   const item = new vscode.TreeItem(step.name, ports ? vscode.TreeItemCollapsibleState.Collapsed : vscode.TreeItemCollapsibleState.None);
   item.id = `${idOf(located)}/${step.name}`;
   item.iconPath = state && state.status !== "Waiting" ? statusIcon(state.status) : kindIcon(step.kind);
-  const branch = step.branch ? `, if ${step.branch[0]} is ${step.branch[1] ? "true" : "false"}` : "";
+  const branch = step.branch ? `, if ${step.branch[1] ? "" : "not "}${step.branch[0]}` : "";
   const began = state !== undefined && state.status !== "Waiting";
   // the icon says that it succeeded, the narrow row how long that took
   const brief = began && state.status === "Succeeded" && !state.cached && !state.outcome && state.seconds !== undefined ? duration(state.seconds) : began ? stepWords(state) : "";

@@ -34,6 +34,7 @@ check("a document that becomes a pipeline wakes it up", async () => {
   assert.equal(api.awake, true);
   assert.match((await api.tools.find())?.command ?? "", /fake\/stepbridge$/);
   assert.match(api.status.shown?.text ?? "", /StepBridge/);
+  await eventually(() => api.status.shown?.text === "$(pass) StepBridge: Docker 27.5.1", api.engines.onDidChange);
 });
 
 check("the status item goes with the last pipeline", async () => {

@@ -50,7 +50,7 @@ function sharedBrowser(): Promise<BrowserContext> {
 function serverFor(options: ServerOptions): Promise<CodeServer> {
   const { environment = {}, settings = {}, vsix = [], workspaceTrust = false } = options;
   const wanted = { environment, settings, vsix, workspaceTrust };
-  const key = JSON.stringify(wanted);
+  const key = JSON.stringify(wanted, (_, value: unknown) => value ?? null); // a variable that is removed counts too
   const server = servers.get(key) ?? CodeServer.start(wanted);
   servers.set(key, server);
   return server;
@@ -192,7 +192,7 @@ export class Workbench {
   }
 
   /** Waits until a debug session stands in `file` at `line`. */
-  async stopped(file: string, line: number, timeout = 60_000): Promise<void> {
+  async stopped(file: string, line: number, timeout = 120_000): Promise<void> {
     await this.page.locator(".debug-top-stack-frame-line").first().waitFor({ state: "attached", timeout });
     // VS Code opens the view by itself, but not where a notification has the focus
     if (!(await this.page.locator(".debug-call-stack").isVisible())) await this.page.keyboard.press("Control+Shift+D");
@@ -244,7 +244,9 @@ export class Workbench {
 
   async openView(title: string): Promise<void> {
     const tab = this.page.locator(`.activitybar .action-label[aria-label^="${title}"], .activitybar .action-item[aria-label^="${title}"]`).first();
-    await tab.click();
+    const item = this.page.locator(`.activitybar .action-item.checked[aria-label^="${title}"], .activitybar .action-item.checked:has([aria-label^="${title}"])`);
+    if (!(await item.isVisible())) await tab.click(); // a second click would close it
+    await this.page.locator(".sidebar .composite.title", { hasText: title }).waitFor();
   }
 
   /** A row of a tree in the side bar. */

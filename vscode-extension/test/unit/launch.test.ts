@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { client, completed, fileOf, isChild, launchName, programOf } from "../../src/debug/launch.ts";
 import { parseListening } from "../../src/debug/listening.ts";
 import { ago, duration } from "../../src/model/duration.ts";
-import { sentence } from "../../src/model/text.ts";
+import { engineMissing, sentence } from "../../src/model/text.ts";
 
 const defaults = { engine: "auto", python: "/venv/bin/python", postMortem: true, token: "secret" };
 
@@ -68,4 +68,11 @@ test("durations and moments", () => {
 test("a problem and its hint are one line", () => {
   assert.equal(sentence("No engine answers\n  Start Docker."), "No engine answers. Start Docker.");
   assert.equal(sentence("Two things:\n a\n b."), "Two things: a. b.");
+});
+
+test("a step without an engine says where none answers, and what to do", () => {
+  const failure = "ClientError: No container engine answers at unix:///nowhere/docker.sock (No such file or directory) Start Docker, set DOCKER_HOST to your engine, or use --engine process.";
+  const place = "No container engine answers at unix:///nowhere/docker.sock (No such file or directory).";
+  assert.equal(engineMissing("Train", failure, true), `Step Train did not start. ${place} Start Docker, or let local processes run the steps.`);
+  assert.equal(engineMissing("Train", "No container engine answers on this machine", false), "Step Train did not start. No container engine answers. Start Docker.");
 });

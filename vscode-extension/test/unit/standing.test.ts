@@ -7,8 +7,8 @@ import { escaped, link } from "../../src/model/text.ts";
 import type { RunEvent } from "../../src/model/events.ts";
 
 const report = (finding: object): string => JSON.stringify([{ subject: "workspace", state: "ok", text: "/p" }, { subject: "engine", state: "ok", advice: "", ...finding }]);
-const docker: Engine = { name: "docker", version: "20.10.24+dfsg1", reason: "docker 20.10.24+dfsg1 answers", advice: "" };
-const none: Engine = { name: "none", version: "", reason: "No container engine answers at unix:///nowhere", advice: "Start Docker." };
+const docker: Engine = { name: "docker", version: "20.10.24+dfsg1", reason: "docker 20.10.24+dfsg1 answers" };
+const none: Engine = { name: "none", version: "", reason: "No container engine answers at unix:///nowhere" };
 
 const run = "abc123def456";
 function wine(...events: object[]): Run {
@@ -24,7 +24,7 @@ function standing(more: Partial<Standing> = {}): Standing {
 
 test("the engine is what doctor says it is", () => {
   assert.deepEqual(engineOf(report({ text: "docker: docker 20.10.24+dfsg1 answers", facts: { name: "docker", version: "20.10.24+dfsg1" } })), docker);
-  assert.deepEqual(engineOf(report({ state: "missing", text: none.reason, advice: none.advice })), none);
+  assert.deepEqual(engineOf(report({ state: "missing", text: none.reason })), none);
   assert.equal(engineOf(report({ text: "docker: docker answers" })), undefined); // an older tool
   assert.equal(engineOf("[]"), undefined);
 });
@@ -74,6 +74,8 @@ test("the tooltip says why, and offers what helps", () => {
   assert.match(told, /Steps run in \*\*Docker 20\.10\.24\*\*/);
   assert.match(told, /\*\*wine\*\* failed: Left: ValueError: no .*\[Show Log\]\(command:stepbridge\.showLog\?/);
   assert.match(details(standing({ engine: none })), /No container engine answers.*Start Docker.*\[Look Again\]\(command:stepbridge\.refresh\)/);
+  const unserved = wine({ event: "step-finished", step: "Left", status: "Failed", seconds: 0, failure: "ClientError: No container engine answers at x. Start Docker" }, { event: "run-finished", status: "Failed", seconds: 0 });
+  assert.match(details(standing({ engine: none, runs: [unserved] })), /\*\*wine\*\* failed: Left: no container engine answered /);
   assert.match(details(standing({ runs: [wine({ event: "step-started", step: "Left" })] })), /runs Left .*\[Stop\]\(command:stepbridge\.stopRun\?/);
   assert.match(details(standing({ servers: new Map([["language server", "failing"]]) })), /language server keeps ending\..*\[Restart\]/);
   const without = { ...standing({ tool: null }), engine: undefined } as unknown as Standing;

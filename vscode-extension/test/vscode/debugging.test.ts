@@ -38,7 +38,7 @@ training.scenario("a breakpoint on a step stops before it; a changed hyperparame
   await workbench.expand("Arguments");
   await workbench.expand("HyperParameters");
   await workbench.setVariable(/^trees/, "7");
-  await workbench.screenshot("step-breakpoint", { docs: [".part.sidebar", ".part.editor"] });
+  await workbench.screenshot("step-breakpoint", { docs: [".sidebar .pane", ".part.editor"] });
 
   await workbench.page.keyboard.press("F11");
   await workbench.stopped("train.py", workspace.line("training/train.py", '"""'));
@@ -61,11 +61,13 @@ training.scenario("a crash is told, and debugged at the line that raised", async
   await told.hover();
   await told.locator(".monaco-button", { hasText: "Debug at Crash" }).click();
   await workbench.stopped("train.py", workspace.line("training/train.py", "raise ValueError"), 120_000);
-  await workbench.page.locator(".exception-widget", { hasText: "no signal" }).waitFor();
+  const raised = workbench.page.locator(".exception-widget", { hasText: "no signal" });
+  await raised.waitFor();
+  assert.match(await raised.locator(".title").innerText(), /^Exception has occurred: ValueError\s*$/);
   await workbench.expand("Locals");
   await workbench.variable(/^weights/).waitFor();
   await workbench.status(/Train crashed · (Docker|Podman) \d/);
-  await workbench.screenshot("post-mortem", { docs: [".part.sidebar", ".part.editor"] });
+  await workbench.screenshot("post-mortem", { docs: [".sidebar .pane", ".part.editor"] });
 }, { prepare: failing });
 
 const twoSteps = `from sagemaker.processing import ScriptProcessor

@@ -78,7 +78,7 @@ scenario("the package alone, on a machine without the tool, reaches squiggles an
 }, {
   development: false,
   vsix: [join(extensionFolder, "test-results/stepbridge.vsix")],
-  environment: { PATH: cleanPath(), VIRTUAL_ENV: undefined },
+  environment: { PATH: cleanPath(), VIRTUAL_ENV: undefined, PYTHONDONTWRITEBYTECODE: undefined },
   settings: { "stepbridge.python": join(extensionFolder, "../.venv/bin/python") },
 });
 

@@ -29,6 +29,7 @@ working.scenario("a mistake is underlined, explained on hover and mended by a qu
 
   await workbench.openFile("pipeline.py");
   await workbench.hover(squiggle, "trian");
+  await page.locator(".monaco-hover:visible .action", { hasText: "Quick Fix" }).waitFor();
   await workbench.screenshot("squiggle", { docs: [".part.editor"] });
 
   await page.mouse.down();
@@ -100,6 +101,8 @@ scenario("without Docker the message says so and offers local processes", wine, 
   await told.locator(".monaco-button", { hasText: "Try Again" }).waitFor();
   await workbench.status("StepBridge: no engine");
   await workbench.screenshot("no-docker");
+  await workbench.hover(workbench.page.locator("#stepbridge\\.stepbridge\\.stepbridge\\.status"), "Look Again");
+  await workbench.screenshot("no-docker-tooltip");
   await told.locator(".monaco-button", { hasText: "Use Local Processes This Time" }).click();
   await workbench.console(/Preprocess: started/);
   await workbench.status("Preprocess · local processes");

@@ -19,7 +19,7 @@ export class Picture {
   readonly #open: (step: string) => void;
   readonly #buttons = new Map<string, HTMLButtonElement>();
   readonly #lines = new Map<string, SVGGElement>();
-  #placed: Layout = { width: 0, height: 0, nodes: [], edges: [] };
+  #placed: Layout = { width: 0, height: 0, nodeWidth: 0, nodes: [], edges: [] };
   #shape = "";
   #scale = 1;
   #x = 0;
