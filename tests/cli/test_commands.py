@@ -10,6 +10,7 @@ import pytest
 from stepbridge.cli.app import COMMANDS, invoke
 from stepbridge.events import RunStatus
 from stepbridge.execution.journal import ExecutionRecord, Journal
+from stepbridge.service.records import Records
 
 DEFINITION = json.dumps(
     {
@@ -117,6 +118,38 @@ def test_clean_keeps_the_newest(here, capsys):
     assert [path.name for path in (here / ".stepbridge" / "runs").iterdir()] == ["run2"]
     assert invoke(["clean", "--everything"]) == 0
     assert not (here / ".stepbridge").exists()
+
+
+def test_clean_takes_outputs_that_nothing_uses(here, capsys):
+    outputs = {
+        "run0": ["s3://bucket/run0/alone", "s3://bucket/run0/reused", "s3://bucket/run0/model.tar.gz", "s3://bucket/fixed"],
+        "run1": ["s3://bucket/run0/reused", "s3://bucket/fixed"],
+    }
+    journal = Journal(here / ".stepbridge" / "history.sqlite")
+    for number, (run, uris) in enumerate(outputs.items()):
+        keep_run(here, run, 1000.0 + number)
+        named = {str(place): uri for place, uri in enumerate(uris)}
+        journal.save_steps(run, [("Stop", {"name": "Stop", "outputs": named})])
+    journal.save_cached("key", "wine", "Stop", {"outputs": {"out": "s3://bucket/run0/alone"}})
+    records = Records(here / ".stepbridge" / "records.sqlite")
+    records.add("model", "wine", {"ModelDataUrl": "s3://bucket/run0/model.tar.gz"})
+    records.close()
+    store = here / ".stepbridge" / "s3" / "bucket"
+    for name in ("run0/alone/part", "run0/alone2", "run0/reused", "run0/model.tar.gz", "fixed"):
+        (store / name).parent.mkdir(parents=True, exist_ok=True)
+        (store / name).write_text("x" * 2**20)
+
+    arguments = ["clean", "--keep", "1", "--older-than", "0", "--outputs"]
+    assert invoke([*arguments, "--dry-run"]) == 0
+    assert "would free 1.0 MB of 1 outputs" in capsys.readouterr().out
+    assert (store / "run0" / "alone" / "part").exists()
+    assert journal.cached("key") is not None
+    assert invoke(arguments) == 0
+
+    left = {str(path.relative_to(store)) for path in store.rglob("*") if path.is_file()}
+    assert left == {"run0/alone2", "run0/reused", "run0/model.tar.gz", "fixed"}
+    assert journal.cached("key") is None
+    journal.close()
 
 
 def test_nothing_has_run_yet(capsys):

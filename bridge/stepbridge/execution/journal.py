@@ -239,6 +239,11 @@ class Journal:
         with self._transaction() as db:
             db.execute("DELETE FROM cache WHERE key = ?", (key,))
 
+    def forget_results(self, text: str) -> None:
+        """Forget every cached result that mentions `text`: the URI of an output that is gone."""
+        with self._transaction() as db:
+            db.execute("DELETE FROM cache WHERE instr(result, ?)", (text,))
+
     def delete_run(self, run: str) -> None:
         with self._transaction() as db:
             db.execute("DELETE FROM executions WHERE run = ?", (run,))

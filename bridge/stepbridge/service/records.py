@@ -88,6 +88,11 @@ class Records:
             found = self._db.execute("SELECT document FROM records WHERE kind=? ORDER BY name", (kind,))
             return [msgspec.json.decode(document) for (document,) in found.fetchall()]
 
+    def texts(self) -> list[str]:
+        """Every record of every kind, as JSON."""
+        with self._lock:
+            return [bytes(text).decode() for (text,) in self._db.execute("SELECT document FROM records")]
+
     def _get(self, kind: str, name: str) -> Document | None:
         found = self._db.execute(
             "SELECT document FROM records WHERE kind=? AND name=?", (kind, name)
