@@ -122,7 +122,12 @@ def test_clean_keeps_the_newest(here, capsys):
 
 def test_clean_takes_outputs_that_nothing_uses(here, capsys):
     outputs = {
-        "run0": ["s3://bucket/run0/alone", "s3://bucket/run0/reused", "s3://bucket/run0/model.tar.gz", "s3://bucket/fixed"],
+        "run0": [
+            "s3://bucket/run0/alone",
+            "s3://bucket/run0/reused",
+            "s3://bucket/run0/model.tar.gz",
+            "s3://bucket/fixed",
+        ],
         "run1": ["s3://bucket/run0/reused", "s3://bucket/fixed"],
     }
     journal = Journal(here / ".stepbridge" / "history.sqlite")
