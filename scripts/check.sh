@@ -6,5 +6,5 @@ cd "$(dirname "$0")/.."
 .venv/bin/ruff check .
 .venv/bin/mypy
 if [ -f vscode-extension/package.json ]; then
-    (cd vscode-extension && { [ -d node_modules ] || npm ci --no-audit --no-fund --silent; } && npm run --silent check)
+    (cd vscode-extension && { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --no-audit --no-fund --silent; } && npm run --silent check)
 fi

@@ -29,7 +29,7 @@ from .definition.values import did_you_mean
 from .engines.base import Engine
 from .engines.select import choose
 from .errors import CompiledError, ConfigurationError, DefinitionError, ProgramError, StepBridgeError
-from .events import EventBus
+from .events import AnyEvent, EventBus, RunStarted
 from .execution.arns import Arns
 from .execution.cache import StepCache
 from .execution.debugging import Debuggers
@@ -62,6 +62,7 @@ from .storage.objects import ObjectStore
 from .storage.ownership import Owner
 
 ROLE = "StepBridgeExecutionRole"
+_HOW = "bridge.json"  # in a run's folder
 _NUMBERS = itertools.count(1)
 
 OnOutput = Callable[[str, str], None]
@@ -93,6 +94,21 @@ class RunRequest(Struct, frozen=True):
     gate: StepGate = field(default_factory=OpenGate)
 
 
+class HowRun(Struct, frozen=True):
+    """What a bridge was opened with; kept beside each run, for `resume`."""
+
+    engine: str | None = None
+    python: str | None = None
+    images: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, workspace: Workspace, run: str) -> HowRun:
+        """How an earlier run was run; the defaults where that is not known."""
+        with contextlib.suppress(OSError, msgspec.DecodeError):
+            return msgspec.json.decode((workspace.runs / run / _HOW).read_bytes(), type=cls)
+        return cls()
+
+
 class Bridge:
     """One workspace, running. `open` it, `run` programs, `close` it."""
 
@@ -102,12 +118,14 @@ class Bridge:
         self.workspace = workspace
         self._number = next(_NUMBERS)  # a debug server has one bridge for each pipeline it runs
         self.bus = EventBus()
+        self.bus.listen(self._keep_how)
+        self._how = HowRun(engine, python, images)
         self._engine_setting = engine or workspace.settings.engine
         self.program_failure: ProgramError | None = None  # of a program that failed after it started a run
         self._python = python
         self._images = images
         self._loop = asyncio.get_running_loop()
-        owner = Owner.of_workspace(workspace.state)
+        self._owner = owner = Owner.of_workspace(workspace.state)
         _make_state(workspace.state, owner)
         self.journal = Journal(workspace.state / "history.sqlite")
         self.store = ObjectStore(workspace.s3, workspace.data_map())
@@ -548,6 +566,13 @@ class Bridge:
         )
 
     # the outside
+
+    def _keep_how(self, event: AnyEvent) -> None:
+        if isinstance(event, RunStarted):
+            path = self.workspace.runs / event.run / _HOW
+            self._owner.make_folder(path.parent)
+            path.write_bytes(msgspec.json.encode(self._how))
+            self._owner.give(path)
 
     def _in_loop(self, work: Callable[[], Any]) -> Any:
         """Run a function on our loop from another thread; its result."""

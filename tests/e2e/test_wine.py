@@ -178,7 +178,7 @@ class TestInContainers:
             run.process.kill()
             await run.process.wait()
         train.write_text(good)
-        code, out, _ = await wine.command("resume", "--json", *wine.options)
+        code, out, _ = await wine.command("resume", "--json")  # engine and images as before
         events = [json.loads(line) for line in out.splitlines()]
         assert (code, events[-1]["event"], events[-1]["status"]) == (0, "run-finished", "Succeeded")
         assert {e["run"] for e in events} == {run.id}

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from stepbridge.bridge import Bridge
+from stepbridge.bridge import Bridge, HowRun
 from stepbridge.execution.journal import ExecutionRecord
 
 from .completions import complete_run
@@ -22,7 +22,7 @@ def resume(run: str, **options: Any) -> int:
     """Go on with a run that failed, was stopped, or whose process died.
 
     Steps that succeeded keep their results; all others run, with their scripts as they are now. RUN is an id,
-    the beginning of one, or `latest`. Give --engine and --image again where the run was started with them.
+    the beginning of one, or `latest`. Engine, images and interpreter are those of the run, unless given here.
 
     \b
     stepbridge resume
@@ -31,6 +31,10 @@ def resume(run: str, **options: Any) -> int:
     workspace, journal = open_journal()
     record = find_run(journal, run)
     options["target"] = record.program
+    how = HowRun.of(workspace, record.run)
+    options["engine"] = options["engine"] or how.engine
+    options["python"] = options["python"] or how.python
+    options["images"] = (*(f"{glob}={image}" for glob, image in how.images.items()), *options["images"])
     request = request_of(workspace, options)
 
     async def start(bridge: Bridge, view: View) -> tuple[ExecutionRecord, ...]:
