@@ -94,3 +94,16 @@ async def test_functions_are_steps(tmp_path: Path) -> None:
     assert (code, run.statuses()) == (0, {"Double": "Succeeded", "Add": "Succeeded"}), run.errors[-3000:]
     assert "doubling 20" in run.log("Double")
     assert "result 42 one" in run.errors.splitlines()
+
+
+async def test_several_pipelines(tmp_path: Path) -> None:
+    """A step starts another pipeline while its own goes on; the program starts one that it only names."""
+    project = _copy(tmp_path, in_processes())
+    code, out, err = await project.command("run", "several.py", *project.options)
+
+    assert code == 1, err[-3000:]  # a pipeline that the program started has failed
+    lines = out.splitlines()
+    assert lines[-1] == "reasons ['by a step', 'by name']"
+    ends = [line.partition(" after")[0] for line in lines if line.startswith(("inner", "outer"))]
+    assert ends == ["inner ✗ Failed", "outer ✓ Succeeded", "inner ✗ Failed"]
+    assert {"role True", "wait WaiterError"} <= set(lines)

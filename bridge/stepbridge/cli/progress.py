@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from pathlib import Path
 
@@ -61,7 +62,7 @@ class Board:
             case events.RunStarted():
                 self.pipeline, self.run, self.finished = event.pipeline, event.run, None
                 self.rows = {step.name: _Row(step.name, step.type) for step in event.steps}
-            case events.StepStarted(step=step):
+            case events.StepStarted(step=step) if step in self.rows:
                 row = self.rows[step]
                 row.status, row.started, row.phase, row.last_line = StepStatus.EXECUTING, event.time, "", ""
             case events.StepPhase(step=step) if step in self.rows:
@@ -71,7 +72,7 @@ class Board:
                 self.rows[step].phase = DEBUGGING.get(event.state, "")
             case events.StepLog(step=step) if step in self.rows and event.line.strip():
                 self.rows[step].last_line = event.line.strip()
-            case events.StepFinished(step=step):
+            case events.StepFinished(step=step) if step in self.rows:
                 row = self.rows[step]
                 row.status, row.seconds, row.cached = event.status, event.seconds, event.cached
                 row.failure, row.outputs = event.failure, event.outputs
@@ -88,6 +89,25 @@ class Board:
         return table
 
 
+class Boards:
+    """The boards of the runs that go on: a program may start several, and a step another pipeline."""
+
+    def __init__(self) -> None:
+        self._boards: dict[str, Board] = {}
+
+    def take(self, event: AnyEvent) -> Board:
+        """The board of the event's run, with the event on it. A run that has ended is forgotten."""
+        board = self._boards.setdefault(event.run, Board())
+        board.take(event)
+        if isinstance(event, events.RunFinished):
+            del self._boards[event.run]
+        return board
+
+    def running(self) -> list[Board]:
+        """Those that have steps; jobs outside of pipelines have none."""
+        return [board for board in self._boards.values() if board.rows]
+
+
 class LiveView:
     """A table that stays in place while lines scroll above it. For terminals."""
 
@@ -96,7 +116,7 @@ class LiveView:
         self._store = store
         self._show_logs = show_logs
         self._program = ""
-        self._board = Board()
+        self._boards = Boards()
         self._live = Live(console=console, get_renderable=self._render, refresh_per_second=8, transient=True)
 
     def begin(self, program: str) -> None:
@@ -104,7 +124,7 @@ class LiveView:
         self._live.start()
 
     def __call__(self, event: AnyEvent) -> None:
-        self._board.take(event)
+        board = self._boards.take(event)
         match event:
             case events.RunStarted():
                 self._live.start()
@@ -115,8 +135,9 @@ class LiveView:
             case events.Notice():
                 self._console.print(Text(f"note: {event.step} {event.message}".replace("  ", " "), "yellow"))
             case events.RunFinished():
-                self._live.stop()
-                _print_end(self._console, self._board, self._store)
+                if not self._boards.running():
+                    self._live.stop()
+                _print_end(self._console, board, self._store)
 
     def program_output(self, stream: str, line: str) -> None:
         self._console.print(Text.from_ansi(line))
@@ -125,20 +146,26 @@ class LiveView:
         self._live.stop()
 
     def _render(self) -> RenderableType:
-        if not self._board.rows:
+        boards = self._boards.running()
+        if not boards:
             return Spinner("dots", Text(f" running {self._program} to learn its pipeline", "dim"))
-        now = time.time()
-        table = Table(box=None, pad_edge=False, show_header=False, expand=True)
-        table.add_column(no_wrap=True)
-        table.add_column(no_wrap=True, justify="right")
-        table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
-        for row in self._board.rows.values():
-            running = row.status is StepStatus.EXECUTING
-            seconds = now - row.started if running else row.seconds
-            doing = row.phase or row.last_line if running else row.failure
-            name = Text(f"{status_text(row.status).plain[0]} {row.name}", STYLES.get(row.status, ""))
-            table.add_row(name, duration(seconds) if seconds else "", Text(doing, "dim"))
-        return Group(Text(f"{self._board.pipeline}  {self._board.run}", "bold"), table)
+        return Group(*itertools.chain.from_iterable(_shown(board) for board in boards))
+
+
+def _shown(board: Board) -> tuple[RenderableType, ...]:
+    """A run that goes on: its name, and a line for each step."""
+    now = time.time()
+    table = Table(box=None, pad_edge=False, show_header=False, expand=True)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True, justify="right")
+    table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+    for row in board.rows.values():
+        running = row.status is StepStatus.EXECUTING
+        seconds = now - row.started if running else row.seconds
+        doing = row.phase or row.last_line if running else row.failure
+        name = Text(f"{status_text(row.status).plain[0]} {row.name}", STYLES.get(row.status, ""))
+        table.add_row(name, duration(seconds) if seconds else "", Text(doing, "dim"))
+    return Text(f"{board.pipeline}  {board.run}", "bold"), table
 
 
 class PlainView:
@@ -147,13 +174,13 @@ class PlainView:
     def __init__(self, console: Console, store: Path) -> None:
         self._console = console
         self._store = store
-        self._board = Board()
+        self._boards = Boards()
 
     def begin(self, program: str) -> None:
         return None
 
     def __call__(self, event: AnyEvent) -> None:
-        self._board.take(event)
+        board = self._boards.take(event)
         match event:
             case events.RunStarted():
                 self._console.print(f"run {event.run} of pipeline {event.pipeline}")
@@ -173,7 +200,7 @@ class PlainView:
                 line = f"{event.step}: {event.status}{cached} after {duration(event.seconds)}"
                 self._console.print(line + (f": {event.failure}" if event.failure else ""))
             case events.RunFinished():
-                _print_end(self._console, self._board, self._store)
+                _print_end(self._console, board, self._store)
 
     def program_output(self, stream: str, line: str) -> None:
         self._console.print(Text(line))
