@@ -33,7 +33,6 @@ except Exception as error:  # the SDK's waiter raises for what failed
     print("wait", type(error).__name__)
 client = boto3.client("sagemaker")
 listed = client.list_pipeline_executions(PipelineName="inner")["PipelineExecutionSummaries"]
-described = [
-    client.describe_pipeline_execution(PipelineExecutionArn=e["PipelineExecutionArn"]) for e in listed
-]
-print("reasons", sorted(d["FailureReason"].rpartition(": ")[2] for d in described))
+arns = [summary["PipelineExecutionArn"] for summary in listed]
+described = [client.describe_pipeline_execution(PipelineExecutionArn=arn) for arn in arns]
+print("reasons", sorted(answer["FailureReason"].rpartition("] ")[2] for answer in described))
