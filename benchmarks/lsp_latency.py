@@ -5,7 +5,8 @@
 Key press to published diagnostics (the debounce is not counted), hover and completion, start to first
 diagnostics against importing pygls alone, and memory with 50 open documents. Limits are those of issue 4; on
 a busy machine the server's CPU time says more than the time waited. Beside it jedi-language-server, where
-`uv` can fetch it: a general Python server, which knows nothing of pipelines, on the same program.
+`uv` can fetch it: a general Python server, which knows nothing of pipelines, on the same program; and
+cfn-lint, on a template with a pipeline in it.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -34,6 +36,7 @@ from lsp_edit import definition, top_level  # noqa: E402
 from stepbridge_lsp.connection import DEBOUNCE  # noqa: E402
 
 SERVER = [sys.executable, "-m", "stepbridge", "lsp"]
+CHECK = [sys.executable, "-m", "stepbridge", "check"]
 IMPORTS = "import lsprotocol.types, pygls.lsp.server"
 QUIET = 3.0  # seconds after a document's opening: the server has warmed up, as when a person has read it
 
@@ -302,13 +305,50 @@ def memory() -> float:
         return client.megabytes
 
 
-def reference(rounds: int) -> Iterator[tuple[str, float]]:
-    """The same requests on the same program, of jedi-language-server."""
+def fetched(tool: str) -> list[str] | None:
+    """The command line of a tool that `uv` fetches; None where it cannot."""
     uv = shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
     if uv is None:
-        return
-    command = [uv, "tool", "run", "--quiet", "jedi-language-server"]
-    if subprocess.run([*command, "--version"], capture_output=True, check=False).returncode:
+        return None
+    command = [uv, "tool", "run", "--quiet", tool]
+    asked = subprocess.run([*command, "--version"], capture_output=True, check=False)
+    return None if asked.returncode else command
+
+
+def template_checks() -> tuple[float, float] | None:
+    """Seconds of `stepbridge check` and of cfn-lint for one CloudFormation template, start included.
+
+    The template holds a pipeline of 50 steps; cfn-lint reads the template and not the definition in it.
+    """
+    command = fetched("cfn-lint")
+    if command is None:
+        return None
+    pipeline = {
+        "Type": "AWS::SageMaker::Pipeline",
+        "Properties": {
+            "PipelineName": "wine",
+            "RoleArn": "arn:aws:iam::123456789012:role/Role",
+            "PipelineDefinition": {"PipelineDefinitionBody": definition(50)},
+        },
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "template.json"
+        file.write_text(json.dumps({"Resources": {"Pipeline": pipeline}}))
+
+        def seconds(words: list[str]) -> float:
+            began = time.perf_counter()
+            subprocess.run([*words, str(file)], capture_output=True, check=False)
+            return time.perf_counter() - began
+
+        pairs = [(seconds(CHECK), seconds(command)) for _ in range(5)]
+    ours, theirs = (statistics.median(times) for times in zip(*pairs, strict=True))
+    return ours, theirs
+
+
+def reference(rounds: int) -> Iterator[tuple[str, float]]:
+    """The same requests on the same program, of jedi-language-server."""
+    command = fetched("jedi-language-server")
+    if command is None:
         return
     program = top_level(2000)
     uri = "file:///nowhere/0.py"
@@ -340,6 +380,9 @@ def main() -> None:
         print(f"jedi-language-server: {name:36}{value:>8.1f} ms waited")
     if not found and not options.no_reference:
         print("jedi-language-server: not measured, uv cannot fetch it here")
+    checks = None if options.no_reference else template_checks()
+    if checks:
+        print(f"a template with 50 steps: stepbridge check {checks[0]:.2f} s, cfn-lint {checks[1]:.2f} s")
 
 
 if __name__ == "__main__":
