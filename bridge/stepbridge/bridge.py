@@ -14,6 +14,7 @@ import secrets
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from .definition.values import did_you_mean
 from .engines.base import Engine
 from .engines.select import choose
 from .errors import CompiledError, ConfigurationError, DefinitionError, ProgramError, StepBridgeError
-from .events import AnyEvent, EventBus, RunStarted
+from .events import AnyEvent, EventBus, Notice, RunStarted
 from .execution.arns import Arns
 from .execution.cache import StepCache
 from .execution.debugging import Debuggers
@@ -57,7 +58,7 @@ from .service.job_logs import RunLogs
 from .service.records import Records
 from .service.registry import ModelRegistry
 from .service.sagemaker import SageMakerApi
-from .settings import Workspace, longest_match
+from .settings import DEFAULT_ACCOUNT, Workspace, longest_match
 from .storage.objects import ObjectStore
 from .storage.ownership import Owner
 
@@ -100,6 +101,7 @@ class HowRun(Struct, frozen=True):
     engine: str | None = None
     python: str | None = None
     images: Mapping[str, str] = field(default_factory=dict)
+    aws: bool = False
 
     @classmethod
     def of(cls, workspace: Workspace, run: str) -> HowRun:
@@ -112,23 +114,21 @@ class HowRun(Struct, frozen=True):
 class Bridge:
     """One workspace, running. `open` it, `run` programs, `close` it."""
 
-    def __init__(
-        self, workspace: Workspace, engine: str | None, python: str | None, images: Mapping[str, str]
-    ) -> None:
+    def __init__(self, workspace: Workspace, how: HowRun) -> None:
         self.workspace = workspace
         self._number = next(_NUMBERS)  # a debug server has one bridge for each pipeline it runs
         self.bus = EventBus()
         self.bus.listen(self._keep_how)
-        self._how = HowRun(engine, python, images)
-        self._engine_setting = engine or workspace.settings.engine
+        self._how = how
+        self._engine_setting = how.engine or workspace.settings.engine
         self.program_failure: ProgramError | None = None  # of a program that failed after it started a run
-        self._python = python
-        self._images = images
+        self._python = how.python
+        self._images = how.images
         self._loop = asyncio.get_running_loop()
         self._owner = owner = Owner.of_workspace(workspace.state)
         _make_state(workspace.state, owner)
+        self.store = self._open_store()
         self.journal = Journal(workspace.state / "history.sqlite")
-        self.store = ObjectStore(workspace.s3, workspace.data_map())
         # the virtual machine of Docker Desktop mounts no sockets of the Mac, and reaches its loopback ports
         tcp_host = "127.0.0.1" if sys.platform == "darwin" else None
         self.debuggers = Debuggers(self.bus, DebugpyCache(), tcp_host)
@@ -168,18 +168,22 @@ class Bridge:
         engine: str | None = None,
         python: str | None = None,
         images: Mapping[str, str] | None = None,
+        aws: bool | None = None,
         port: int = 0,
     ) -> Bridge:
         """A bridge whose endpoint answers. The engine is looked for when the first step needs it.
 
         Args:
             images: glob of an image URI -> local image; they go before those of the settings.
+            aws: read and write the user's own S3 as well; None: as the settings say.
             port: of the endpoint, on loopback; 0: a free one.
 
         Raises:
             ConfigurationError: something else listens on that port.
+            StorageError: S3 is wanted, and there are no credentials.
         """
-        bridge = cls(workspace, engine, python, images or {})
+        aws = workspace.settings.aws if aws is None else aws
+        bridge = cls(workspace, HowRun(engine, python, images or {}, aws))
         try:
             bridge.endpoint.start(port)
         except OSError as error:
@@ -204,6 +208,24 @@ class Bridge:
         self._records.close()
         self.journal.close()
         self.store.close()
+
+    def _open_store(self) -> ObjectStore:
+        workspace = self.workspace
+        if not self._how.aws:
+            return ObjectStore(workspace.s3, workspace.data_map())
+        from .storage.cloud import CloudStore, own_s3
+
+        def tell(message: str) -> None:
+            notice = Notice(run="", time=time.time(), message=message)
+            self._loop.call_soon_threadsafe(self.bus.publish, notice)
+
+        return CloudStore(
+            workspace.s3,
+            workspace.data_map(),
+            client=own_s3(workspace.region),
+            placeholder=DEFAULT_ACCOUNT,
+            tell=tell,
+        )
 
     # programs
 

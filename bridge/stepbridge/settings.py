@@ -37,6 +37,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
     images: dict[str, str] = {}  # glob of an image URI -> local image
     process_python: dict[str, str] = {}  # glob of an image URI -> interpreter, for the process engine
     data: dict[str, str] = {}  # s3://bucket/prefix -> local file or folder
+    aws: bool = False  # what is missing in the local S3 comes from the real one, outputs go there
     stubs: dict[str, dict[str, Any]] = {}  # step name -> its outputs
     environment: dict[str, str] = {}  # added to the pipeline program's environment
     debug: DebugSettings = DebugSettings()

@@ -34,6 +34,7 @@ def resume(run: str, **options: Any) -> int:
     how = HowRun.of(workspace, record.run)
     options["engine"] = options["engine"] or how.engine
     options["python"] = options["python"] or how.python
+    options["aws"] = how.aws if options["aws"] is None else options["aws"]
     options["images"] = (*(f"{glob}={image}" for glob, image in how.images.items()), *options["images"])
     request = request_of(workspace, options)
 

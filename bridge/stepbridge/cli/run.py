@@ -104,6 +104,11 @@ HOW = (
         metavar="GLOB=IMAGE",
         help="A local image for image URIs; repeatable, before [images].",
     ),
+    click.option(
+        "--aws/--no-aws",
+        default=None,
+        help="Missing s3:// inputs come from your own S3, and outputs go there too (default: no).",
+    ),
     DEBUG,
     click.option(
         "--debug-port",
@@ -213,6 +218,7 @@ async def _show(workspace: Workspace, view: View, start: Start, options: Mapping
         engine=options["engine"],
         python=options["python"],
         images=pairs(options["images"], "--image"),
+        aws=options["aws"],
     )
     try:
         if options["launch_json"] and (options["debug_steps"] or options["post_mortem"]):

@@ -52,6 +52,7 @@ async def _serve(workspace: Workspace, command: Sequence[str], port: int, option
         engine=options["engine"],
         python=options["python"],
         images=pairs(options["images"], "--image"),
+        aws=options["aws"],
         port=port,
     )
     try:

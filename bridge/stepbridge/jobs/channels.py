@@ -153,5 +153,5 @@ def existing_object(store: ObjectStore, uri: str, what: str) -> Path:
 def _missing(uri: str, what: str) -> StorageError:
     return StorageError(
         f"{what}: there is nothing at {uri}",
-        f"Place a local file or folder there: stepbridge data put PATH {uri}",
+        f"Place a local file or folder there: stepbridge data put PATH {uri}; or fetch it from S3: --aws",
     )

@@ -43,6 +43,7 @@ def local(
     use_cache: bool | None = None,
     engine: str | None = None,
     images: Mapping[str, str] | None = None,
+    aws: bool | None = None,
     quiet: bool = False,
 ) -> LocalService:
     """The local service for this process, from `with` (or `open()`) to the block's end (or `close()`).
@@ -62,12 +63,15 @@ def local(
         use_cache: reuse unchanged steps, or never; None: as each step's CacheConfig says.
         engine: "auto", "docker" or "process"; None: as the settings say.
         images: glob of an image URI -> local image, before those of the settings.
+        aws: missing inputs come from the user's own S3, outputs go there; None: as the settings say.
         quiet: print nothing of what the steps do.
 
     Raises:
         ConfigurationError: the settings cannot be read.
     """
-    service = LocalService(Workspace.find(Path(folder)), engine=engine, images=images or {}, quiet=quiet)
+    service = LocalService(
+        Workspace.find(Path(folder)), engine=engine, images=images or {}, aws=aws, quiet=quiet
+    )
     service.ask(debug=debug, arm=arm, post_mortem=post_mortem, use_cache=use_cache)
     return service
 
@@ -76,11 +80,18 @@ class LocalService:
     """A bridge for this process. `open` once, `close` once; a context manager does both."""
 
     def __init__(
-        self, workspace: Workspace, *, engine: str | None, images: Mapping[str, str], quiet: bool
+        self,
+        workspace: Workspace,
+        *,
+        engine: str | None,
+        images: Mapping[str, str],
+        aws: bool | None,
+        quiet: bool,
     ) -> None:
         self.workspace = workspace
         self._engine = engine
         self._images = images
+        self._aws = aws
         self._quiet = quiet
         self._request = RunRequest(target="")
         self._thread: _LoopThread | None = None
@@ -152,7 +163,9 @@ class LocalService:
     # on the bridge's thread
 
     async def _start(self) -> None:
-        self._bridge = await Bridge.open(self.workspace, engine=self._engine, images=self._images)
+        self._bridge = await Bridge.open(
+            self.workspace, engine=self._engine, images=self._images, aws=self._aws
+        )
         self._bridge.bus.listen(LaunchJsonWriter(self._bridge))
         if not self._quiet:
             self._bridge.bus.listen(PlainView(lines_to(_StandardOutput()), self.workspace.s3))

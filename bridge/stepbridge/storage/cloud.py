@@ -1,0 +1,205 @@
+"""The store with the user's own S3 behind it (`--aws`): what is missing here comes from there.
+
+Reads: an object, or all objects of an input's prefix, are fetched when they are first asked for, kept, and
+asked for again (by ETag) once in the life of a process. What lies here and was not fetched wins: outputs,
+uploads, what a person placed. Listings of the wire show what is here. Writes: outputs of jobs go to S3 too,
+when the job has ended. Buckets whose name carries the placeholder account belong to this machine alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from stepbridge.errors import StorageError
+
+from .keys import parse_uri
+from .objects import ObjectInfo, ObjectStore
+
+_AT_A_TIME = 8  # downloads and uploads
+_NOT_THERE = ("404", "NoSuchKey", "NoSuchBucket")
+
+
+def own_s3(region: str) -> Any:
+    """A client of S3 with the user's own credentials; `AWS_ENDPOINT_URL_S3` and profiles count.
+
+    Raises:
+        StorageError: there are no credentials.
+    """
+    import boto3
+
+    session = boto3.session.Session()
+    if session.get_credentials() is None:
+        raise StorageError(
+            "--aws: there are no AWS credentials", "Log in (aws sso login), or set AWS_PROFILE or the keys."
+        )
+    return session.client("s3", region_name=session.region_name or region)
+
+
+class CloudStore(ObjectStore):
+    """An `ObjectStore` whose missing objects come from S3, and whose adopted outputs go there.
+
+    Args:
+        client: boto3's client of S3.
+        placeholder: an account; buckets that carry it in their name are never asked for.
+        tell: called, from any thread, with a sentence for the person who waits.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        data: Mapping[str, Path] | None,
+        *,
+        client: Any,
+        placeholder: str,
+        tell: Callable[[str], None],
+    ) -> None:
+        super().__init__(root, data)
+        self._client = client
+        self._placeholder = placeholder
+        self._tell = tell
+        self._lock = threading.RLock()
+        self._asked: set[str] = set()  # URIs of objects and prefixes, in the life of this process
+        self._refused: set[str] = set()  # buckets that cannot be read or written
+        self._record = self.side / "fetched.json"
+        self._fetched: dict[str, str] = {}  # URI -> ETag there
+        with contextlib.suppress(OSError, ValueError):
+            self._fetched = json.loads(self._record.read_text("utf-8"))
+
+    # what the store is asked
+
+    def exists(self, uri: str) -> bool:
+        self._fetch_object(*self._address(uri))
+        return super().exists(uri)
+
+    def head(self, uri_or_bucket: str, key: str | None = None) -> ObjectInfo | None:
+        self._fetch_object(*self._address(uri_or_bucket, key))
+        return super().head(uri_or_bucket, key)
+
+    def read(self, bucket: str, key: str) -> tuple[ObjectInfo, BinaryIO] | None:
+        self._fetch_object(*self._address(bucket, key))
+        return super().read(bucket, key)
+
+    def objects(self, bucket: str, prefix: str = "", after: str = "") -> Iterator[ObjectInfo]:
+        self._fetch_prefix(bucket, prefix)
+        return super().objects(bucket, prefix, after)
+
+    def mountable(self, uri: str) -> Path | None:
+        bucket, key = self._address(uri)
+        self._fetch_prefix(bucket, f"{key.rstrip('/')}/" if key else "")
+        return super().mountable(uri)
+
+    def adopt(self, source: Path, uri: str) -> tuple[str, ...]:
+        left_out = super().adopt(source, uri)
+        self._push(uri)
+        return left_out
+
+    # fetching
+
+    def _fetch_object(self, bucket: str, key: str) -> None:
+        uri = f"s3://{bucket}/{key}"
+        with self._lock:
+            if not key or not self._worth_asking(bucket, uri):
+                return
+            if uri not in self._fetched and super().exists(uri):
+                return
+            with self._patience(bucket):
+                there = self._client.head_object(Bucket=bucket, Key=key)
+                self._download([(bucket, key, there["ETag"])])
+
+    def _fetch_prefix(self, bucket: str, prefix: str) -> None:
+        uri = f"s3://{bucket}/{prefix}*"
+        with self._lock:
+            if not self._worth_asking(bucket, uri):
+                return
+            with self._patience(bucket):
+                pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+                found = [item for page in pages for item in page.get("Contents", ())]
+                wanted = [
+                    (bucket, item["Key"], item["ETag"])
+                    for item in found
+                    if not item["Key"].endswith("/") and self._is_wanted(bucket, item["Key"], item["ETag"])
+                ]
+                self._download(wanted)
+                self._asked |= {f"s3://{bucket}/{item['Key']}" for item in found}
+
+    def _worth_asking(self, bucket: str, uri: str) -> bool:
+        if self._placeholder in bucket or bucket in self._refused or uri in self._asked:
+            return False
+        self._asked.add(uri)
+        return True
+
+    def _is_wanted(self, bucket: str, key: str, etag: str) -> bool:
+        uri = f"s3://{bucket}/{key}"
+        known = self._fetched.get(uri)
+        return known != etag if known is not None else not super().exists(uri)
+
+    def _download(self, wanted: list[tuple[str, str, str]]) -> None:
+        wanted = [item for item in wanted if self._is_wanted(*item)]
+        if not wanted:
+            return
+        self._tell(f"fetching {_counted(wanted)} from S3: s3://{wanted[0][0]}/{wanted[0][1]}")
+        with ThreadPoolExecutor(_AT_A_TIME) as pool:
+            list(pool.map(self._download_one, wanted))
+        part = self._record.with_suffix(".part")
+        part.write_text(json.dumps(self._fetched), "utf-8")
+        part.replace(self._record)
+        self.owner.give(self._record)
+
+    def _download_one(self, item: tuple[str, str, str]) -> None:
+        bucket, key, etag = item
+        temporary = self.side / "incoming" / f"{os.getpid()}-{secrets.token_hex(8)}"
+        try:
+            self._client.download_file(bucket, key, str(temporary))
+            super().adopt(temporary, f"s3://{bucket}/{key}")
+        finally:
+            temporary.unlink(missing_ok=True)
+        self._fetched[f"s3://{bucket}/{key}"] = etag
+
+    # writing
+
+    def _push(self, uri: str) -> None:
+        bucket, key = parse_uri(uri)
+        if self._placeholder in bucket or bucket in self._refused:
+            return
+        prefix = f"{key.rstrip('/')}/"
+        ours = [
+            info for info in super().objects(bucket, key) if info.key == key or info.key.startswith(prefix)
+        ]
+        with self._lock:
+            for info in ours:
+                self._fetched.pop(info.uri, None)  # it is ours now
+        with self._patience(bucket), ThreadPoolExecutor(_AT_A_TIME) as pool:
+            list(pool.map(lambda info: self._client.upload_file(str(info.path), bucket, info.key), ours))
+
+    @contextlib.contextmanager
+    def _patience(self, bucket: str) -> Iterator[None]:
+        """What is not there, is not there; a bucket that AWS refuses is told once, and left alone."""
+        import boto3.exceptions
+        import botocore.exceptions
+
+        try:
+            yield
+        except botocore.exceptions.ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code not in _NOT_THERE:
+                self._give_up(bucket, code)
+        except boto3.exceptions.S3UploadFailedError as error:
+            self._give_up(bucket, str(error))
+        except botocore.exceptions.BotoCoreError as error:
+            self._give_up(bucket, str(error))
+
+    def _give_up(self, bucket: str, reason: str) -> None:
+        self._refused.add(bucket)
+        self._tell(f"s3://{bucket} stays on this machine; S3 says: {reason}")
+
+
+def _counted(items: list[Any]) -> str:
+    return "1 object" if len(items) == 1 else f"{len(items)} objects"
