@@ -14,6 +14,7 @@ import pytest
 from msgspec.structs import replace
 from stepbridge.errors import ProgramError
 from stepbridge.program.observation import read_observations
+from stepbridge.program.runner import Endpoint, client_environment
 
 from .conftest import Runner
 
@@ -351,3 +352,17 @@ async def test_waiters_look_often_and_never_give_up(runner: Runner) -> None:
 
     assert result.exit_code == 0, runner.output
     assert runner.printed()[-1] == "there"
+
+
+def test_nothing_of_a_real_account_stays_in_the_environment() -> None:
+    endpoint = Endpoint("http://127.0.0.1:1", "key", "secret", "eu-west-3", "arn:role")
+    base = {
+        "AWS_PROFILE": "real",
+        "AWS_ENDPOINT_URL_S3": "https://elsewhere",
+        "AWS_SESSION_TOKEN": "t",
+        "A": "b",
+    }
+    found = client_environment(base, endpoint)
+    assert found["A"] == "b"
+    assert found["AWS_ENDPOINT_URL"] == "http://127.0.0.1:1"
+    assert not {"AWS_PROFILE", "AWS_ENDPOINT_URL_S3", "AWS_SESSION_TOKEN"} & found.keys()

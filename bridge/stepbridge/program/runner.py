@@ -165,7 +165,11 @@ def client_environment(base: Mapping[str, str], endpoint: Endpoint) -> dict[str,
 
     No credential, profile or setting of a real account that `base` has stays in effect.
     """
-    variables = {name: value for name, value in base.items() if name not in ACCOUNT_VARIABLES}
+    variables = {
+        name: value
+        for name, value in base.items()
+        if name not in ACCOUNT_VARIABLES and not name.startswith("AWS_ENDPOINT_URL_")  # of one service
+    }
     variables.update(
         AWS_ACCESS_KEY_ID=endpoint.access_key,
         AWS_SECRET_ACCESS_KEY=endpoint.secret_key,
