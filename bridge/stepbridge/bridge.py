@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import itertools
 import os
-import secrets
 import sys
 import tempfile
 import threading
@@ -20,10 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from msgspec import Struct, field
 from msgspec.structs import replace
 
-from .debug import DebugPlan, DebugpyCache, PathMapping
+from .debug import DebugpyCache
 from .definition.document import PipelineDefinition
 from .definition.graph import graph
 from .definition.values import did_you_mean
@@ -34,7 +32,7 @@ from .events import AnyEvent, EventBus, Notice, RunStarted
 from .execution.arns import Arns
 from .execution.cache import StepCache
 from .execution.debugging import Debuggers
-from .execution.execution import OpenGate, RunOptions, RunServices, StepGate
+from .execution.execution import RunOptions, RunServices
 from .execution.executions import Executions, Overrides
 from .execution.job_runner import JobRunner, JobServices
 from .execution.journal import ExecutionRecord, Journal, PipelineRecord
@@ -48,13 +46,16 @@ from .program.interpreter import find_interpreter
 from .program.matching import match
 from .program.observation import Observation, read_observations
 from .program.provenance import Provenance
+from .program.refusal import Refusal
 from .program.runner import Endpoint as ProgramEndpoint
-from .program.runner import ProgramResult, run_program
+from .program.runner import OnOutput, ProgramResult, run_program
 from .program.sources import WorkspaceSources
 from .program.target import ProgramTarget, read_definition
+from .run_request import HowRun, RunRequest
 from .service.control import Control
 from .service.endpoint import Endpoint
 from .service.job_logs import RunLogs
+from .service.keys import Keys
 from .service.records import Records
 from .service.registry import ModelRegistry
 from .service.sagemaker import SageMakerApi
@@ -63,52 +64,7 @@ from .storage.objects import ObjectStore
 from .storage.ownership import Owner
 
 ROLE = "StepBridgeExecutionRole"
-_HOW = "bridge.json"  # in a run's folder
 _NUMBERS = itertools.count(1)
-
-OnOutput = Callable[[str, str], None]
-"""(stream, line) of the user's program."""
-
-
-PlanOf = Callable[[str, tuple[PathMapping, ...]], DebugPlan]
-
-
-class RunRequest(Struct, frozen=True):
-    """A program to run, and how.
-
-    debug: the plan of each step, by name and by the code it can run. debugged_steps: names that must exist.
-    from_step and only: rerun on the results of the last run. use_cache: None leaves it to each step's
-    CacheConfig.
-    """
-
-    target: str
-    parameters: Mapping[str, str] = field(default_factory=dict)
-    arguments: Mapping[str, str] = field(default_factory=dict)
-    program_arguments: tuple[str, ...] = ()
-    environment: Mapping[str, str] = field(default_factory=dict)
-    debug: PlanOf = lambda step, code: DebugPlan()
-    debugged_steps: frozenset[str] = frozenset()
-    debug_port: int = 0
-    from_step: str | None = None
-    only: frozenset[str] = frozenset()
-    use_cache: bool | None = None
-    gate: StepGate = field(default_factory=OpenGate)
-
-
-class HowRun(Struct, frozen=True):
-    """What a bridge was opened with; kept beside each run, for `resume`."""
-
-    engine: str | None = None
-    python: str | None = None
-    images: Mapping[str, str] = field(default_factory=dict)
-    aws: bool = False
-
-    @classmethod
-    def of(cls, workspace: Workspace, run: str) -> HowRun:
-        """How an earlier run was run; the defaults where that is not known."""
-        with contextlib.suppress(OSError, msgspec.DecodeError):
-            return msgspec.json.decode((workspace.runs / run / _HOW).read_bytes(), type=cls)
-        return cls()
 
 
 class Bridge:
@@ -134,7 +90,7 @@ class Bridge:
         self.debuggers = Debuggers(self.bus, DebugpyCache(), tcp_host)
         self._provenance = workspace.state / "provenance.json"
         self.sources = WorkspaceSources(self.store, _read_provenance(self._provenance))
-        self._keys = _Keys.new()
+        self._keys = Keys.new()
         self._engine: asyncio.Task[Engine] | None = None
         self._records = Records(workspace.state / "records.sqlite")
         services = self._run_services(owner)
@@ -242,7 +198,7 @@ class Bridge:
             ParameterError, DefinitionError: what the request or the program asked for is not valid.
         """
         target = ProgramTarget.parse(request.target)
-        refusal = _Refusal()
+        refusal = Refusal()
         self._serve(request, program=str(target.path), parameters=request.parameters, refuse=refusal.refuse)
         try:
             declared, started = await self._compile(target, request, refusal, on_output)
@@ -302,7 +258,7 @@ class Bridge:
     async def compile(self, request: RunRequest, on_output: OnOutput) -> tuple[PipelineRecord, ...]:
         """The pipelines that a program declares; nothing is started."""
         target = ProgramTarget.parse(request.target)
-        mark, end = self.endpoint.calls.mark(), _Refusal()
+        mark, end = self.endpoint.calls.mark(), Refusal()
         self.executions.overrides = Overrides(program=str(target.path), refuse=end.refuse, compile_only=True)
         try:
             declared, _ = await self._compile(target, request, end, on_output)
@@ -323,7 +279,7 @@ class Bridge:
     # compiling
 
     async def _compile(
-        self, target: ProgramTarget, request: RunRequest, refusal: _Refusal, on_output: OnOutput
+        self, target: ProgramTarget, request: RunRequest, refusal: Refusal, on_output: OnOutput
     ) -> tuple[tuple[PipelineDeclaration, ...], tuple[PipelineStart, ...]]:
         if target.kind == "definition":
             declaration = read_definition(target, self._role)
@@ -357,7 +313,7 @@ class Bridge:
         target: ProgramTarget,
         python: Path,
         request: RunRequest,
-        refusal: _Refusal,
+        refusal: Refusal,
         on_output: OnOutput,
         records: Path,
     ) -> ProgramResult:
@@ -591,7 +547,7 @@ class Bridge:
 
     def _keep_how(self, event: AnyEvent) -> None:
         if isinstance(event, RunStarted):
-            path = self.workspace.runs / event.run / _HOW
+            path = self._how.place(self.workspace, event.run)
             self._owner.make_folder(path.parent)
             path.write_bytes(msgspec.json.encode(self._how))
             self._owner.give(path)
@@ -616,66 +572,6 @@ class Bridge:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with open(handle, "wb") as file:  # noqa: PTH123 - a file descriptor
             file.write(content)
-
-
-class _Keys(Struct, frozen=True):
-    """Random, new for every bridge."""
-
-    program: str
-    container: str
-    secret: str
-    admin: str
-
-    @classmethod
-    def new(cls) -> _Keys:
-        return cls(
-            program="ASIA" + secrets.token_hex(8).upper(),
-            container="ASIA" + secrets.token_hex(8).upper(),
-            secret=secrets.token_urlsafe(30),
-            admin=secrets.token_urlsafe(24),
-        )
-
-
-class _Refusal:
-    """Ends a program whose start we refuse, so that one clear error is all that a person sees."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._thread = threading.get_ident()
-        self._refused = asyncio.Event()
-        self._ended = threading.Event()
-        self._error: StepBridgeError | None = None
-
-    def refuse(self, error: StepBridgeError) -> None:
-        """Called on the endpoint's thread that answers the program; returns when the program has ended."""
-        if threading.get_ident() == self._thread:
-            return
-        self._error = error
-        self._loop.call_soon_threadsafe(self._refused.set)
-        self._ended.wait(15.0)
-
-    def quiet(self, on_output: OnOutput) -> OnOutput:
-        """`on_output` until the refusal."""
-
-        def output(stream: str, line: str) -> None:
-            if self._error is None:
-                on_output(stream, line)
-
-        return output
-
-    async def guard(self, program: asyncio.Task[ProgramResult]) -> ProgramResult:
-        """The program's result. Raises the error of a refusal."""
-        refused = asyncio.create_task(self._refused.wait())
-        try:
-            await asyncio.wait((program, refused), return_when=asyncio.FIRST_COMPLETED)
-            if self._error is None:
-                return await program
-            program.cancel()
-            await asyncio.wait((program,))
-            raise self._error
-        finally:
-            refused.cancel()
-            self._ended.set()
 
 
 def _make_state(state: Path, owner: Owner) -> None:

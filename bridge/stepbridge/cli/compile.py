@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stepbridge.bridge import Bridge, RunRequest
+from stepbridge.bridge import Bridge
 from stepbridge.definition.document import PipelineDefinition, parse
 from stepbridge.errors import ProgramError
+from stepbridge.run_request import RunRequest
 from stepbridge.settings import Workspace
 
 from .console import err

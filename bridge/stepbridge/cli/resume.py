@@ -6,8 +6,9 @@ from typing import Any
 
 import click
 
-from stepbridge.bridge import Bridge, HowRun
+from stepbridge.bridge import Bridge
 from stepbridge.execution.journal import ExecutionRecord
+from stepbridge.run_request import HowRun
 
 from .completions import complete_run
 from .history import find_run, open_journal

@@ -13,10 +13,11 @@ from typing import Any
 import click
 from msgspec.structs import replace
 
-from stepbridge.bridge import Bridge, RunRequest
+from stepbridge.bridge import Bridge
 from stepbridge.debug import DebugChoice
 from stepbridge.events import RunStatus
 from stepbridge.execution.journal import ExecutionRecord
+from stepbridge.run_request import RunRequest
 from stepbridge.settings import Workspace
 
 from .launch_json import LaunchJsonWriter

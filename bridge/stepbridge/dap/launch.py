@@ -11,10 +11,10 @@ from typing import Any
 
 from msgspec import Struct
 
-from stepbridge.bridge import RunRequest
 from stepbridge.errors import ConfigurationError
 from stepbridge.execution.execution import StepGate
 from stepbridge.jobs.plan import as_text
+from stepbridge.run_request import RunRequest
 from stepbridge.settings import Workspace
 
 from .types import Arguments

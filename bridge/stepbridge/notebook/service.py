@@ -21,13 +21,14 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any, Self, TypeVar
 
-from stepbridge.bridge import Bridge, RunRequest
+from stepbridge.bridge import Bridge
 from stepbridge.cli.console import lines_to
 from stepbridge.cli.launch_json import LaunchJsonWriter
 from stepbridge.cli.progress import PlainView
 from stepbridge.debug import DebugChoice
 from stepbridge.errors import StepBridgeError
 from stepbridge.program.runner import PAYLOAD, VARIABLE, program_environment
+from stepbridge.run_request import RunRequest
 from stepbridge.settings import Workspace
 
 T = TypeVar("T")
