@@ -13,6 +13,7 @@ import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 from stepbridge.engines.base import ContainerSpec, Mount
 from stepbridge.engines.process import ProcessEngine
@@ -185,19 +186,22 @@ def test_only_folders_above_missing_mount_points_are_opened(tmp_path: Path) -> N
 # -- without privileges ------------------------------------------------------------------------------------
 
 SYSTEM_PYTHON = "/usr/bin/python3"
+VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 DROP_PRIVILEGES = ("setpriv", "--reuid=1234", "--regid=1234", "--clear-groups")
 
 
 def _why_not_unprivileged() -> str:
     prefix = DROP_PRIVILEGES if os.geteuid() == 0 else ()
-    if prefix and not _recent(SYSTEM_PYTHON):
-        return "needs a Python >= 3.11 that every user may run"
+    if prefix and not _of_our_version(SYSTEM_PYTHON):
+        return f"needs a Python {VERSION} that every user may run; msgspec is compiled for that"
     return "" if _user_namespaces(*prefix) else "this system lets users make no namespaces"
 
 
-def _recent(python: str) -> bool:
-    code = "import sys; sys.exit(sys.version_info < (3, 11))"
-    return bool(shutil.which(python)) and subprocess.run([python, "-c", code], check=False).returncode == 0
+def _of_our_version(python: str) -> bool:
+    if not shutil.which(python):
+        return False
+    asked = subprocess.run([python, "-V"], capture_output=True, text=True, check=False)
+    return asked.stdout.startswith(f"Python {VERSION}.")
 
 
 def _user_namespaces(*prefix: str) -> bool:
@@ -249,6 +253,7 @@ async def test_users_without_privileges_get_the_same() -> None:
         shutil.copytree(BRIDGE / "stepbridge" / "engines", folder / "source" / "stepbridge" / "engines")
         for file in ("__init__.py", "errors.py"):
             shutil.copy(BRIDGE / "stepbridge" / file, folder / "source" / "stepbridge" / file)
+        shutil.copytree(Path(msgspec.__file__).parent, folder / "source" / "msgspec")
         own = folder / "own"
         own.mkdir()
         os.chown(own, uid, os.getgid() if uid == os.getuid() else uid)
