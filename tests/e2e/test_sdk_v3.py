@@ -69,3 +69,26 @@ async def test_a_trainer_without_a_pipeline(project: Project, mode: str) -> None
     assert code == 0, err[-3000:]
     assert "total: 60" in out
     assert out.splitlines()[-1] == "model model.tar.gz"
+
+
+@pytest.mark.parametrize("project", [ENGINES["containers"]], indirect=True)
+async def test_a_model_is_created_put_to_work_and_registered(project: Project) -> None:
+    """With a function and a callback behind it: the other step types of SDK v3."""
+    async with project.run(program="models.py") as run:
+        await run.until(lambda event: event["event"] == "notice" and event.get("step") == "Approve")
+        code, _, err = await project.command("callback", "Approve", "-o", "decision=yes")
+        assert code == 0, err
+        assert await run.end() == 0, run.errors[-3000:]
+    steps = ("Create", "Register", "Transform", "Decide", "Approve")
+    assert run.statuses() == dict.fromkeys(steps, "Succeeded")
+    answers = project.stored(run.finished("Transform")["outputs"]["output"])
+    assert (answers / "one.json.out").read_text() == "360"
+
+
+@pytest.mark.parametrize("project", [ENGINES["containers"]], indirect=True)
+async def test_a_processor_and_an_endpoint_without_a_pipeline(project: Project) -> None:
+    code, out, err = await project.command("run", "deploy.py", *project.options)
+
+    assert code == 0, err[-3000:]
+    assert "doubled ['2', '4', '6']" in out
+    assert "answer 240" in out
