@@ -5,11 +5,11 @@
 # STEPBRIDGE_TEST_ARGS: more arguments for pytest. STEPBRIDGE_TEST_WORKERS: how many at a time.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-scripts/ensure_sdk_v3.sh &
+timeout 1500 scripts/ensure_sdk_v3.sh &
 sdk=$!
 scripts/ensure_docker.sh
 scripts/build_test_images.sh
-wait "$sdk"
+wait "$sdk" || echo "SDK v3 could not be installed; its tests are skipped" >&2
 export PYTHONDONTWRITEBYTECODE=1
 pytest() {
     # shellcheck disable=SC2086
