@@ -162,6 +162,14 @@ for turn in range(2):
         assert os.path.isdir(os.path.join(folder, ".stepbridge", "s3", "kept"))
 assert dict(os.environ) == before
 assert "amazonaws.com" in boto3.client("sts", region_name="us-east-1").meta.endpoint_url
+for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+    del os.environ[name]
+nothing = dict.fromkeys(["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"], os.devnull)
+os.environ.update(nothing, AWS_EC2_METADATA_DISABLED="true")
+try:
+    stepbridge.local(aws=True).open()
+except StepBridgeError as error:
+    print(error.message)
 try:
     service.url
 except StepBridgeError as error:
@@ -185,6 +193,7 @@ def test_a_block(tmp_path: Path) -> None:
     assert done.stdout.splitlines() == [
         "A local service is open in this process already",
         "A local service is open in this process already",
+        "--aws: there are no AWS credentials",
         "The local service is not open",
     ]
     assert (

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from stepbridge.errors import StorageError
 from stepbridge.storage.cloud import CloudStore, own_s3
 
@@ -130,7 +131,40 @@ def test_a_bucket_that_is_refused_is_told_once(here: Here, client: MakeClient, t
     store.adopt(output, "s3://private/out")
     assert text(store, "s3://private/out") == "x"
     assert len(here.told) == 1
-    assert here.told[0].startswith("s3://private stays on this machine; S3 says: ")
+    assert here.told[0].startswith("S3 refuses something of s3://private, which is taken as missing: ")
+
+
+def test_an_object_that_may_not_be_read_fails_its_input(here: Here, s3: Any, data: str) -> None:
+    """The rest of a prefix would be taken for the whole."""
+    download = here.client.download_file
+
+    def refuse(bucket: str, key: str, path: str) -> None:
+        if key == "train/deep/b.csv":
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "GetObject")
+        download(bucket, key, path)
+
+    here.client.download_file = refuse
+    for _ in range(2):  # it is not forgotten by the next who asks
+        with pytest.raises(StorageError, match=r"s3://data/train/deep/b\.csv could not be fetched"):
+            here.store.mountable("s3://data/train")
+    here.client.download_file = download
+    assert here.store.mountable("s3://data/train") is not None
+    assert text(here.store, "s3://data/train/deep/b.csv") == "train/deep/b.csv"
+
+
+def test_a_refusal_of_one_object_leaves_the_others(here: Here, data: str) -> None:
+    """Without the right to list, S3 refuses a HEAD of what is not there."""
+    head = here.client.head_object
+
+    def refuse(**named: str) -> Any:
+        if named["Key"] == "train":
+            raise ClientError({"Error": {"Code": "403", "Message": "Forbidden"}}, "HeadObject")
+        return head(**named)
+
+    here.client.head_object = refuse
+    assert here.store.head("s3://data/train") is None
+    assert text(here.store, "s3://data/train/a.csv") == "train/a.csv"
+    assert len([line for line in here.told if "refuses" in line]) == 1
 
 
 def test_no_network_is_told_once(here: Here, client: MakeClient) -> None:

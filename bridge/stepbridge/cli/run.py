@@ -62,6 +62,8 @@ POST_MORTEM = click.option(
     help="A step that crashes waits for a debugger at the raising line.",
 )
 
+LOGS = click.option("--logs/--no-logs", "show_logs", default=None, help="Print the steps' output in full.")
+
 _WHAT = (
     click.argument("target", metavar="PROGRAM"),
     click.argument("program_arguments", nargs=-1, metavar="[-- ARGUMENTS...]"),
@@ -124,7 +126,7 @@ HOW = (
         default=True,
         help="Write .vscode/launch.json entries for steps that wait.",
     ),
-    click.option("--logs/--no-logs", "show_logs", default=None, help="Print the steps' output in full."),
+    LOGS,
     click.option("--json", "as_json", is_flag=True, help="Events as JSON lines on standard output."),
 )
 
@@ -213,18 +215,25 @@ def make_view(workspace: Workspace, *, as_json: bool, show_logs: bool | None) ->
     return PlainView(console, workspace.s3)
 
 
-async def _show(workspace: Workspace, view: View, start: Start, options: Mapping[str, Any]) -> int:
+async def open_bridge(workspace: Workspace, view: View, options: Mapping[str, Any], port: int = 0) -> Bridge:
+    """A bridge as the options of HOW ask for, whose events the view shows."""
     bridge = await Bridge.open(
         workspace,
         engine=options["engine"],
         python=options["python"],
         images=pairs(options["images"], "--image"),
         aws=options["aws"],
+        port=port,
     )
+    if options["launch_json"] and (options["debug_steps"] or options["post_mortem"]):
+        bridge.bus.listen(LaunchJsonWriter(bridge))  # before the view: what that tells of is there then
+    bridge.bus.listen(view)
+    return bridge
+
+
+async def _show(workspace: Workspace, view: View, start: Start, options: Mapping[str, Any]) -> int:
+    bridge = await open_bridge(workspace, view, options)
     try:
-        if options["launch_json"] and (options["debug_steps"] or options["post_mortem"]):
-            bridge.bus.listen(LaunchJsonWriter(bridge))  # before the view: what that tells of is there then
-        bridge.bus.listen(view)
         view.begin(Path(options["target"]).name)
         with _stop_on_interrupt(bridge, view):
             records = await start(bridge, view)

@@ -14,21 +14,20 @@ from typing import Any
 
 import click
 
-from stepbridge.bridge import Bridge
 from stepbridge.errors import ProgramError
 from stepbridge.program.runner import ACCOUNT_VARIABLES, client_environment
 from stepbridge.settings import Workspace
 
 from .console import err
 from .progress import PlainView
-from .run import HOW, pairs, request_of, with_options
+from .run import HOW, LOGS, open_bridge, request_of, with_options
 from .views import JsonView, View
 
 
 @click.command(epilog="Exit code: that of the command; 0 after Ctrl-C where there is none.")
 @click.argument("command", nargs=-1, metavar="[-- COMMAND...]")
 @click.option("--port", type=int, default=0, help="Loopback port of the endpoint (default: a free one).")
-@with_options(HOW)
+@with_options(tuple(option for option in HOW if option is not LOGS))  # logs are always shown
 def serve(command: tuple[str, ...], port: int, **options: Any) -> int:
     """Serve AWS clients until Ctrl-C, or for as long as COMMAND runs.
 
@@ -47,16 +46,8 @@ def serve(command: tuple[str, ...], port: int, **options: Any) -> int:
 
 async def _serve(workspace: Workspace, command: Sequence[str], port: int, options: Mapping[str, Any]) -> int:
     view = _view(workspace, as_json=options["as_json"], to_errors=bool(command))
-    bridge = await Bridge.open(
-        workspace,
-        engine=options["engine"],
-        python=options["python"],
-        images=pairs(options["images"], "--image"),
-        aws=options["aws"],
-        port=port,
-    )
+    bridge = await open_bridge(workspace, view, options, port)
     try:
-        bridge.bus.listen(view)
         here = bridge.serve(request_of(workspace, options))
         interrupted = _interrupts()
         if command:

@@ -96,6 +96,8 @@ class LocalService:
         self._quiet = quiet
         self._request = RunRequest(target="")
         self._thread: _LoopThread | None = None
+        self._bridge: Bridge | None = None
+        self._before: dict[str, str | None] = {}  # the environment variables that we changed
 
     def ask(
         self,
@@ -117,7 +119,7 @@ class LocalService:
     @property
     def url(self) -> str:
         """Of the endpoint that stands in for AWS. Raises StepBridgeError where the service is not open."""
-        if self._thread is None:
+        if self._bridge is None:
             raise StepBridgeError("The local service is not open", "Use it in a with block, or call open().")
         return self._bridge.endpoint.url
 
@@ -147,7 +149,9 @@ class LocalService:
             return
         atexit.unregister(self.close)
         self._leave()
-        self._thread.call(self._bridge.close())
+        if self._bridge is not None:
+            self._thread.call(self._bridge.close())
+            self._bridge = None
         self._thread.close()
         self._thread = None
         self._records.cleanup()
@@ -164,15 +168,16 @@ class LocalService:
     # on the bridge's thread
 
     async def _start(self) -> None:
-        self._bridge = await Bridge.open(
+        self._bridge = bridge = await Bridge.open(
             self.workspace, engine=self._engine, images=self._images, aws=self._aws
         )
-        self._bridge.bus.listen(LaunchJsonWriter(self._bridge))
+        bridge.bus.listen(LaunchJsonWriter(bridge))
         if not self._quiet:
-            self._bridge.bus.listen(PlainView(lines_to(_StandardOutput()), self.workspace.s3))
+            bridge.bus.listen(PlainView(lines_to(_StandardOutput()), self.workspace.s3))
         await self._serve()
 
     async def _serve(self) -> None:
+        assert self._bridge is not None
         self._program_endpoint = self._bridge.serve(self._request, Path(self._records.name))
 
     # on the caller's
@@ -189,11 +194,11 @@ class LocalService:
         _payload().enter(wanted[VARIABLE])
 
     def _leave(self) -> None:
-        if not hasattr(self, "_before"):
+        if not self._before:
             return
         _payload().leave()
         _set_environment(self._before)
-        del self._before
+        self._before = {}
 
 
 class _LoopThread:

@@ -67,7 +67,8 @@ class CloudStore(ObjectStore):
         self._tell = tell
         self._lock = threading.RLock()
         self._asked: set[str] = set()  # URIs of objects and prefixes, in the life of this process
-        self._refused: set[str] = set()  # buckets that cannot be read or written
+        self._told: set[str] = set()  # buckets of which a person was told that S3 refuses something
+        self._unreachable = False
         self._record = self.side / "fetched.json"
         self._fetched: dict[str, str] = {}  # URI -> ETag there
         with contextlib.suppress(OSError, ValueError):
@@ -105,36 +106,36 @@ class CloudStore(ObjectStore):
 
     def _fetch_object(self, bucket: str, key: str) -> None:
         uri = f"s3://{bucket}/{key}"
+        if not key or self._is_settled(bucket, uri) or (uri not in self._fetched and super().exists(uri)):
+            return
         with self._lock:
-            if not key or not self._worth_asking(bucket, uri):
+            if self._is_settled(bucket, uri):
                 return
-            if uri not in self._fetched and super().exists(uri):
-                return
+            there = None
             with self._patience(bucket):
                 there = self._client.head_object(Bucket=bucket, Key=key)
+            if there is not None:
                 self._download([(bucket, key, there["ETag"])])
+            self._asked.add(uri)
 
     def _fetch_prefix(self, bucket: str, prefix: str) -> None:
         uri = f"s3://{bucket}/{prefix}*"
+        if self._is_settled(bucket, uri):
+            return
         with self._lock:
-            if not self._worth_asking(bucket, uri):
+            if self._is_settled(bucket, uri):
                 return
+            found: list[dict[str, Any]] = []
             with self._patience(bucket):
                 pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
                 found = [item for page in pages for item in page.get("Contents", ())]
-                wanted = [
-                    (bucket, item["Key"], item["ETag"])
-                    for item in found
-                    if not item["Key"].endswith("/") and self._is_wanted(bucket, item["Key"], item["ETag"])
-                ]
-                self._download(wanted)
-                self._asked |= {f"s3://{bucket}/{item['Key']}" for item in found}
+            self._download(
+                [(bucket, item["Key"], item["ETag"]) for item in found if not item["Key"].endswith("/")]
+            )
+            self._asked |= {uri, *(f"s3://{bucket}/{item['Key']}" for item in found)}
 
-    def _worth_asking(self, bucket: str, uri: str) -> bool:
-        if self._placeholder in bucket or bucket in self._refused or uri in self._asked:
-            return False
-        self._asked.add(uri)
-        return True
+    def _is_settled(self, bucket: str, uri: str) -> bool:
+        return self._placeholder in bucket or self._unreachable or uri in self._asked
 
     def _is_wanted(self, bucket: str, key: str, etag: str) -> bool:
         uri = f"s3://{bucket}/{key}"
@@ -142,6 +143,7 @@ class CloudStore(ObjectStore):
         return known != etag if known is not None else not super().exists(uri)
 
     def _download(self, wanted: list[tuple[str, str, str]]) -> None:
+        """Fetch what is not here as it is there. Raises StorageError: a part of an input is no input."""
         wanted = [item for item in wanted if self._is_wanted(*item)]
         if not wanted:
             return
@@ -154,11 +156,18 @@ class CloudStore(ObjectStore):
         self.owner.give(self._record)
 
     def _download_one(self, item: tuple[str, str, str]) -> None:
+        import boto3.exceptions
+        import botocore.exceptions
+
         bucket, key, etag = item
         temporary = self.side / "incoming" / f"{os.getpid()}-{secrets.token_hex(8)}"
         try:
             self._client.download_file(bucket, key, str(temporary))
             super().adopt(temporary, f"s3://{bucket}/{key}")
+        except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
+            raise _failed(bucket, key, error) from None
+        except boto3.exceptions.Boto3Error as error:  # of a transfer in parts
+            raise _failed(bucket, key, error) from None
         finally:
             temporary.unlink(missing_ok=True)
         self._fetched[f"s3://{bucket}/{key}"] = etag
@@ -167,7 +176,7 @@ class CloudStore(ObjectStore):
 
     def _push(self, uri: str) -> None:
         bucket, key = parse_uri(uri)
-        if self._placeholder in bucket or bucket in self._refused:
+        if self._placeholder in bucket or self._unreachable:
             return
         prefix = f"{key.rstrip('/')}/"
         ours = [
@@ -181,7 +190,7 @@ class CloudStore(ObjectStore):
 
     @contextlib.contextmanager
     def _patience(self, bucket: str) -> Iterator[None]:
-        """What is not there, is not there; a bucket that AWS refuses is told once, and left alone."""
+        """What S3 has not, or refuses, is not there (a refusal is told). Without S3 we go on alone."""
         import boto3.exceptions
         import botocore.exceptions
 
@@ -190,15 +199,24 @@ class CloudStore(ObjectStore):
         except botocore.exceptions.ClientError as error:
             code = error.response["Error"]["Code"]
             if code not in _NOT_THERE:
-                self._give_up(bucket, code)
+                self._tell_once(bucket, str(error))
         except boto3.exceptions.S3UploadFailedError as error:
-            self._give_up(bucket, str(error))
+            self._tell_once(bucket, str(error))
         except botocore.exceptions.BotoCoreError as error:
-            self._give_up(bucket, str(error))
+            self._unreachable = True
+            self._tell(f"S3 cannot be reached, what is here has to do: {error}")
 
-    def _give_up(self, bucket: str, reason: str) -> None:
-        self._refused.add(bucket)
-        self._tell(f"s3://{bucket} stays on this machine; S3 says: {reason}")
+    def _tell_once(self, bucket: str, reason: str) -> None:
+        if bucket not in self._told:
+            self._told.add(bucket)
+            self._tell(f"S3 refuses something of s3://{bucket}, which is taken as missing: {reason}")
+
+
+def _failed(bucket: str, key: str, error: Exception) -> StorageError:
+    return StorageError(
+        f"s3://{bucket}/{key} could not be fetched: {error}",
+        "Run again when S3 lets you read it, or place a file there: stepbridge data put.",
+    )
 
 
 def _counted(items: list[Any]) -> str:

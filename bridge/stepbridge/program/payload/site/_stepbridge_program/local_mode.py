@@ -98,11 +98,11 @@ def _redirect_sessions(module):
 
     def wait_instead_of_logs(self, job_name, wait=False, poll=5, *rest, **named):
         if wait:
-            self.wait_for_job(job_name, poll=min(poll, 1))
+            self.wait_for_job(job_name)
 
     def wait_instead_of_processing_logs(self, job_name, wait=False, poll=10):
         if wait:
-            self.wait_for_processing_job(job_name, poll=min(poll, 1))
+            self.wait_for_processing_job(job_name)
 
     replace(local_session, "_initialize", initialise_at_endpoint)
     replace(local_session, "logs_for_job", wait_instead_of_logs)
@@ -209,7 +209,7 @@ def _list_steps_in_both_shapes(module):
 def _wait(execution, module):
     """Until the execution has ended. Failed or stopped is no error, as in the SDK's own executor."""
     try:
-        execution.wait(delay=0.5, max_attempts=10**6)
+        execution.wait()
     except module.WaiterError:
         pass
 
