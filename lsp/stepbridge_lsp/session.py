@@ -25,9 +25,9 @@ from .documents import (
     open_document,
 )
 from .documents.cloudformation import Embedded
-from .documents.lowering import Reader
 from .documents.notebook import Cell
 from .documents.python import encode, key_of
+from .documents.reading import Reader
 from .positions import LineIndex, Position, Span
 from .rules import SEVERITIES, Finding, Selection, diagnose, load_selection
 

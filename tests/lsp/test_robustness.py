@@ -17,8 +17,12 @@ from stepbridge_lsp.documents import (
     PythonDocument,
     TemplateDocument,
     Workspace,
+    reading,
 )
+from stepbridge_lsp.documents.cutting import Cuts, cuts_of
 from stepbridge_lsp.documents.notebook import Cell, NotebookDocument
+from stepbridge_lsp.documents.reading import Lowered, Reader
+from stepbridge_lsp.model import Site
 from stepbridge_lsp.positions import LineIndex, Position
 from stepbridge_lsp.rules import Finding, diagnose
 
@@ -137,6 +141,48 @@ def test_edits_lead_where_the_text_leads(source: str, data: st.DataObject) -> No
     assert document.model.broken == fresh.model.broken
 
 
+HARMLESS = st.sampled_from(
+    ["x", "", "\n", "\ny = 2\n", "  ", "(", ")", "@cached\n", "# note\n", "else:\n", '"""', "'"]
+)
+
+
+@CASUAL
+@given(st.sampled_from(SOURCES), st.data())
+def test_what_is_read_again_is_what_a_whole_reading_gives(source: str, data: st.DataObject) -> None:
+    reader = Reader()
+    text = source.encode()
+    before = reader.read(text)
+    for _ in range(8):
+        start = data.draw(st.integers(0, len(text)))
+        end = start + data.draw(st.sampled_from([0, 0, 0, 1, 2, 30]))
+        text = text[:start] + data.draw(HARMLESS).encode() + text[end:]
+        before = reader.read(text, before)
+        whole = reader.read(text)
+        assert statements(before) == statements(whole)
+        assert (before.broken, before.plain) == (whole.broken, whole.plain)
+
+
+def statements(lowered: Lowered) -> list[tuple[int, type[object], int, frozenset[str] | None]]:
+    return [(at, type(found), found.length, found.mentions) for at, found in lowered.block.items]
+
+
+def test_an_edit_costs_the_cutting_of_the_statements_around_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    cut: list[int] = []
+
+    def recorded(source: bytes, start: int, end: int, indent: int) -> Cuts:
+        cut.append(end - start)
+        return cuts_of(source, start, end, indent)
+
+    monkeypatch.setattr(reading, "cuts_of", recorded)
+    lines = [f"name_{n} = call(value={n})\n" for n in range(400)]
+    document = program("".join(lines))
+    seen(document)
+    document.edit(Position(200, 6), Position(200, 6), "x")
+    seen(document)
+    assert cut[0] == len("".join(lines))
+    assert cut[1:] == [len(lines[200]) + 1]
+
+
 @CASUAL
 @given(st.sampled_from(DEFINITIONS), st.data())
 def test_edits_of_definitions_lead_where_the_text_leads(source: str, data: st.DataObject) -> None:
@@ -151,10 +197,15 @@ def test_edits_of_definitions_lead_where_the_text_leads(source: str, data: st.Da
         document.edit(lines.position(start), lines.position(end), piece)
         if data.draw(st.booleans()):
             seen(document)
-            document.model  # noqa: B018 - computing it must not raise
+            sites(document)
     fresh = DefinitionDocument("file:///nowhere/definition.json", document.source)
     assert seen(document) == seen(fresh)
     assert document.model.broken == fresh.model.broken
+    assert sites(document) == sites(fresh)
+
+
+def sites(document: DefinitionDocument) -> list[tuple[str, str | None, list[Site]]]:
+    return [(symbol.name, symbol.owner, symbol.sites) for symbol in document.model.symbols]
 
 
 @CASUAL

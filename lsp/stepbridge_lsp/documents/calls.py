@@ -327,7 +327,7 @@ def define_function(run: Evaluation, statement: s.FunctionDef) -> None:
         decorators=tuple(value for _, value in decorators),
     )
     module = run.scope.module or run.scope
-    module.poisoned.update(_globals_of(statement.body))
+    module.poisoned.update(statement.body.declared)
     _define_defaults(run, statement)
     value: Value = function
     for node, decorator in reversed(decorators):
@@ -367,21 +367,6 @@ def _decorated(
         case _:
             function.kind = "opaque"
     return function
-
-
-def _globals_of(block: s.Block) -> set[str]:
-    """Names that a function declares global (or nonlocal, or deletes: those are as uncertain)."""
-    names: set[str] = set()
-    for _, statement in block.items:
-        match statement:
-            case s.Evaluate(forgets=forgets):
-                names.update(forgets)
-            case s.If(branches=branches):
-                for _, inner in branches:
-                    names |= _globals_of(inner)
-            case s.Loop(body=body) | s.With(body=body) | s.Try(body=body):
-                names |= _globals_of(body)
-    return names
 
 
 def follow(

@@ -39,6 +39,8 @@ from .python import encode, key_of
 
 _TYPES = ("String", "Integer", "Float", "Boolean")
 _BRANCHES = (("IfSteps", True), ("ElseSteps", False))
+_BRANCHES_OF = frozenset({("Arguments", "IfSteps"), ("Arguments", "ElseSteps")})
+_REMEMBERED = 5_000  # steps
 _DEEPEST = 60
 
 
@@ -54,6 +56,7 @@ class DefinitionDocument:
     _json: JsonText | None = None
     _lines: LineIndex | None = None
     _model: Model | None = None
+    _references: _References = field(default_factory=lambda: _References())
 
     def __post_init__(self) -> None:
         self.key = self.key or key_of(self.uri)
@@ -95,8 +98,13 @@ class DefinitionDocument:
     @property
     def model(self) -> Model:
         if self._model is None:
-            self._model = _Builder(self.key, self.json).build()
+            self._model = _Builder(self.key, self.json, self._references).build()
         return self._model
+
+    def reference_texts(self) -> Iterator[str]:
+        """The texts of all references, `Parameters.Count`, each as often as it stands there."""
+        root = self.json.value
+        return (text for _, text in self._references.of_all(root if isinstance(root, dict) else {}))
 
     def span(self, pointer: Pointer, *, at_key: bool = False) -> Span:
         """Where a pointer leads; of a place that is not there, the nearest value around it."""
@@ -127,6 +135,7 @@ class _Builder:
 
     key: str
     json: JsonText
+    references: _References
 
     def build(self) -> Model:
         root = self.json.value
@@ -277,7 +286,7 @@ class _Builder:
                 Dependency(found.span, by_name.get(found.name), found.name) for found in step.dependencies
             )
             sources: dict[int, Step] = {}
-            for _, text in _gets(_without_branches(step.raw), ()):
+            for _, text in self.references.of_one(step.raw):
                 reference = parse_get(text)
                 source = by_name.get(reference.name) if reference is not None else None
                 if (
@@ -288,7 +297,9 @@ class _Builder:
                     sources[id(source)] = source
             step.data_dependencies = tuple(s for s in sources.values() if s is not step)
 
-    def _symbols(self, root: JSON, parameters: tuple[Parameter, ...], steps: list[Step]) -> Iterator[Symbol]:
+    def _symbols(
+        self, root: dict[Any, JSON], parameters: tuple[Parameter, ...], steps: list[Step]
+    ) -> Iterator[Symbol]:
         table: dict[tuple[SymbolKind, str, str | None], Symbol] = {}
 
         def add(kind: SymbolKind, name: str, owner: str | None, site: Site) -> None:
@@ -316,7 +327,7 @@ class _Builder:
                 if dependency.name is not None:
                     inner = Span(self.key, dependency.span.start + 1, dependency.span.end - 1)
                     add(SymbolKind.STEP, dependency.name, None, Site(inner, "use", True))
-        for pointer, text in _gets(root, ()):
+        for pointer, text in self.references.of_all(root):
             for kind, name, owner, span in self._mentions(pointer, text):
                 add(kind, name, owner, Site(span, "use", True))
         yield from table.values()
@@ -358,15 +369,38 @@ class _Builder:
                 yield SymbolKind.PROPERTY_FILE, path[-1], reference.name, span
 
 
-def _without_branches(raw: JSON) -> JSON:
-    """A step without the steps of its branches, whose references are theirs."""
-    if not isinstance(raw, dict) or raw.get("Type") != "Condition":
-        return raw
-    arguments = raw.get("Arguments")
-    if not isinstance(arguments, dict):
-        return raw
-    kept = {key: value for key, value in arguments.items() if key not in ("IfSteps", "ElseSteps")}
-    return {**raw, "Arguments": kept}
+class _References:
+    """The references of a definition's steps, remembered by the identity of a step's object, which the reader
+    keeps while its text stays as it is.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[JSON, tuple[tuple[Pointer, str], ...]]] = {}
+
+    def of(self, step: JSON) -> tuple[tuple[Pointer, str], ...]:
+        """Pointers within a step to the texts of its references, with the texts."""
+        known = self._known.get(id(step))
+        if known is None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            known = self._known[id(step)] = step, tuple(_gets(step, ()))
+        return known[1]
+
+    def of_one(self, step: JSON) -> Iterator[tuple[Pointer, str]]:
+        """Those of a step without those of the steps in its branches."""
+        condition = isinstance(step, dict) and step.get("Type") == "Condition"
+        for pointer, text in self.of(step):
+            if not (condition and pointer[:2] in _BRANCHES_OF):
+                yield pointer, text
+
+    def of_all(self, root: dict[Any, JSON]) -> Iterator[tuple[Pointer, str]]:
+        """Those of a whole definition."""
+        steps = root.get("Steps")
+        rest = {key: value for key, value in root.items() if key != "Steps"}
+        yield from _gets(rest if isinstance(steps, list) else root, ())
+        for index, step in enumerate(steps if isinstance(steps, list) else []):
+            for pointer, text in self.of(step):
+                yield ("Steps", index, *pointer), text
 
 
 def _gets(root: JSON, pointer: Pointer) -> Iterator[tuple[Pointer, str]]:

@@ -40,7 +40,7 @@ from stepbridge_lsp.values import (
 
 from . import calls, operations
 from . import syntax as s
-from .lowering import Reader
+from .reading import Reader
 from .scopes import ClassValue, FunctionValue, LambdaValue, Scope, UserModule
 from .workspace import Workspace
 

@@ -21,6 +21,8 @@ _MOST_BROKEN = 400_000  # bytes; the forgiving parser is slow, and a huge broken
 _DEEPEST = 200
 
 TsNode = Any
+_Places = dict[tuple[Pointer, bool], tuple[int, int] | None]
+_REMEMBERED = 5_000  # steps
 
 
 @cache
@@ -31,9 +33,28 @@ def _parser() -> tree_sitter.Parser:
     return tree_sitter.Parser(tree_sitter.Language(tree_sitter_json.language()))
 
 
+class StepPlaces:
+    """Places within the steps of a definition, counted from the start of each: a step that an edit left as it
+    was has them where they were. The reader gives the same object for the same text of a step, by which it is
+    known again.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[JSON, _Places]] = {}
+
+    def of(self, step: JSON) -> _Places:
+        """What is known of a step; the caller adds to it."""
+        known = self._known.get(id(step))
+        if known is None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            known = self._known[id(step)] = step, {}
+        return known[1]
+
+
 @dataclass
 class JsonText:
-    """One state of a text. `edit` makes the next one, and hands the tree on."""
+    """One state of a text. `edit` makes the next one, and hands on the tree and what is known of steps."""
 
     source: bytes
     reader: Reader = field(default_factory=Reader)
@@ -43,19 +64,20 @@ class JsonText:
     _forgiven: _Forgiven | None = None
     _nodes: dict[Pointer, TsNode] = field(default_factory=dict)
     _members: dict[int, dict[str | int | None, TsNode]] = field(default_factory=dict)
+    _steps: StepPlaces = field(default_factory=StepPlaces)
 
     def edit(self, start: int, old_end: int, text: bytes) -> JsonText:
         """The text with the bytes between two offsets replaced."""
         source = self.source[:start] + text + self.source[old_end:]
         if self._tree is None:
-            return JsonText(source, self.reader)
+            return JsonText(source, self.reader, _steps=self._steps)
         new_end = start + len(text)
         points = _point(self.source, start), _point(self.source, old_end), _point(source, new_end)
         self._tree.edit(start, old_end, new_end, *points)
         tree: Any = _parser().parse(source, self._tree)
         if tree.root_node.has_error:
             tree = None  # how a broken tree mends depends on its past
-        return JsonText(source, self.reader, tree)
+        return JsonText(source, self.reader, tree, _steps=self._steps)
 
     # -- the value ------------------------------------------------------------------------------
 
@@ -98,6 +120,28 @@ class JsonText:
             return places.get(pointer)
         if not self._valid:
             return None
+        step = self._step_of(pointer) if len(pointer) > 2 else None
+        start = self._node(pointer[:2]) if step is not None else None
+        if start is None:
+            return self._looked_up(pointer, at_key)
+        base = start.start_byte
+        known = self._steps.of(step)
+        key = pointer[2:], at_key
+        if key not in known:
+            found = self._looked_up(pointer, at_key)
+            known[key] = (found[0] - base, found[1] - base) if found is not None else None
+        relative = known[key]
+        return (relative[0] + base, relative[1] + base) if relative is not None else None
+
+    def _step_of(self, pointer: Pointer) -> JSON:
+        """The step of a definition that a pointer leads into; None for other places."""
+        steps = self._value.get("Steps") if isinstance(self._value, dict) and pointer[0] == "Steps" else None
+        index = pointer[1]
+        if not isinstance(steps, list) or not isinstance(index, int) or not 0 <= index < len(steps):
+            return None
+        return steps[index] if isinstance(steps[index], dict) else None
+
+    def _looked_up(self, pointer: Pointer, at_key: bool) -> tuple[int, int] | None:
         node = self._pair(pointer) if at_key else self._node(pointer)
         return (node.start_byte, node.end_byte) if node is not None else None
 

@@ -19,7 +19,7 @@ from stepbridge_lsp.values import UNKNOWN, Value
 
 from .building import build
 from .evaluation import Evaluation, Findings
-from .lowering import Lowered, Reader
+from .reading import Lowered, Reader
 from .scopes import Scope
 from .workspace import Workspace
 
@@ -54,6 +54,7 @@ class PythonDocument:
     _lines: LineIndex | None = None
     _analysis: Analysis | None = None
     _recorded: Evaluation | None = None
+    _lowered: Lowered | None = None  # of this text, or of one before it
 
     def __post_init__(self) -> None:
         self.key = self.key or key_of(self.uri)
@@ -107,7 +108,7 @@ class PythonDocument:
     @property
     def analysis(self) -> Analysis:
         if self._analysis is None:
-            lowered = self.reader.read(self.source)
+            lowered = self._lowered = self.reader.read(self.source, self._lowered)
             run = Evaluation(self.key, lowered.block, self.workspace, self.reader)
             found = run.run()
             self._analysis = Analysis(lowered, build(run, found, broken=lowered.broken), run, found)

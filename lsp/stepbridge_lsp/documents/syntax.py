@@ -195,6 +195,20 @@ class Block(Struct, eq=False, dict=True):
         return frozenset(names)
 
     @cached_property
+    def declared(self) -> frozenset[str]:
+        """Names that it declares global (or nonlocal, or deletes: those are as uncertain)."""
+        names: set[str] = set()
+        for _, statement in self.items:
+            match statement:
+                case Evaluate(forgets=forgets):
+                    names.update(forgets)
+                case If(branches=branches):
+                    names.update(*(inner.declared for _, inner in branches))
+                case Loop(body=body) | With(body=body) | Try(body=body):
+                    names |= body.declared
+        return frozenset(names)
+
+    @cached_property
     def ends(self) -> bool:
         """The block surely leaves: its last statement is return, raise, continue or break."""
         return bool(self.items) and isinstance(self.items[-1][1], Leave | Return)

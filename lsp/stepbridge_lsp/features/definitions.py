@@ -11,7 +11,7 @@ from stepbridge.definition.rules.references import EXECUTION_VARIABLES
 from stepbridge.definition.values import JSON, UNKNOWN, Pointer
 
 from stepbridge_lsp.documents import DefinitionDocument
-from stepbridge_lsp.model import Model, Parameter, Step, SymbolKind
+from stepbridge_lsp.model import Model, Parameter, Step
 from stepbridge_lsp.positions import Span
 from stepbridge_lsp.rules.properties import kind_of
 
@@ -49,22 +49,22 @@ def _value_words(document: DefinitionDocument, pointer: Pointer, value: JSON) ->
     if not isinstance(value, str):
         return ""
     if pointer and pointer[-1] == "Get":
-        return _reference(model, value)
+        return _reference(document, value)
     symbol = model.symbol_at((document.json.locate(pointer) or (0, 0))[0] + 1)
     if symbol is not None:
         if symbol[0].kind == "parameter":
-            return next((parameter_words(p, model) for p in _parameters(model, value)), "")
+            return next((_parameter_words(document, p) for p in _parameters(model, value)), "")
         if symbol[0].kind == "step":
             return next((step_words(step) for step in model.steps_named(value)), "")
     return ""
 
 
-def _reference(model: Model, text: str) -> str:
-    found = parse_get(text)
+def _reference(document: DefinitionDocument, text: str) -> str:
+    found, model = parse_get(text), document.model
     if found is None:
         return ""
     if found.kind == "parameter":
-        return next((parameter_words(p, model) for p in _parameters(model, found.name)), "")
+        return next((_parameter_words(document, p) for p in _parameters(model, found.name)), "")
     if found.kind == "execution":
         return f"Execution variable `{found.name}`: known when the pipeline executes."
     steps = model.steps_named(found.name)
@@ -84,7 +84,7 @@ def _parameters(model: Model, name: str) -> Iterator[Parameter]:
     return (parameter for parameter in model.parameters if parameter.name.text == name)
 
 
-def parameter_words(parameter: Parameter, model: Model) -> str:
+def _parameter_words(document: DefinitionDocument, parameter: Parameter) -> str:
     """A definition's parameter in a few lines."""
     lines = [f"**{parameter.name.shown}**: pipeline parameter, {described(parameter)}"]
     values = parameter.raw.get("EnumValues") if isinstance(parameter.raw, dict) else None
@@ -92,8 +92,7 @@ def parameter_words(parameter: Parameter, model: Model) -> str:
         lines.append(f"One of {', '.join(f'`{value}`' for value in values if isinstance(value, str))}.")
     if parameter.required:
         lines.append("Without default: it must be given when the pipeline starts.")
-    symbol = model.symbol(SymbolKind.PARAMETER, parameter.name.text or "")
-    uses = sum(site.role == "use" for site in symbol.sites) if symbol is not None else 0
+    uses = sum(text == f"Parameters.{parameter.name.text}" for text in document.reference_texts())
     lines.append(f"Used {uses} time{'' if uses == 1 else 's'}.")
     return "\n\n".join(lines)
 
