@@ -7,6 +7,7 @@ import os
 import random
 import time
 from pathlib import Path
+from textwrap import indent
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -19,9 +20,10 @@ from stepbridge_lsp.documents import (
     Workspace,
     reading,
 )
+from stepbridge_lsp.documents import syntax as s
 from stepbridge_lsp.documents.cutting import Cuts, cuts_of
 from stepbridge_lsp.documents.notebook import Cell, NotebookDocument
-from stepbridge_lsp.documents.reading import Lowered, Reader
+from stepbridge_lsp.documents.reading import Reader
 from stepbridge_lsp.model import Site
 from stepbridge_lsp.positions import LineIndex, Position
 from stepbridge_lsp.rules import Finding, diagnose
@@ -141,13 +143,14 @@ def test_edits_lead_where_the_text_leads(source: str, data: st.DataObject) -> No
     assert document.model.broken == fresh.model.broken
 
 
+SHAPES = [*SOURCES, *(f"def make(role):\n{indent(source, '    ')}\n\nx = 1\n" for source in SOURCES[:3])]
 HARMLESS = st.sampled_from(
     ["x", "", "\n", "\ny = 2\n", "  ", "(", ")", "@cached\n", "# note\n", "else:\n", '"""', "'"]
 )
 
 
 @CASUAL
-@given(st.sampled_from(SOURCES), st.data())
+@given(st.sampled_from(SHAPES), st.data())
 def test_what_is_read_again_is_what_a_whole_reading_gives(source: str, data: st.DataObject) -> None:
     reader = Reader()
     text = source.encode()
@@ -158,29 +161,44 @@ def test_what_is_read_again_is_what_a_whole_reading_gives(source: str, data: st.
         text = text[:start] + data.draw(HARMLESS).encode() + text[end:]
         before = reader.read(text, before)
         whole = reader.read(text)
-        assert statements(before) == statements(whole)
-        assert (before.broken, before.plain) == (whole.broken, whole.plain)
+        assert statements(before.block) == statements(whole.block)
+        assert before.broken == whole.broken
 
 
-def statements(lowered: Lowered) -> list[tuple[int, type[object], int, frozenset[str] | None]]:
-    return [(at, type(found), found.length, found.mentions) for at, found in lowered.block.items]
+def statements(block: s.Block, base: int = 0) -> list[tuple[int, type[s.Statement], int, object]]:
+    """All statements of a block with their places, those of functions and classes too."""
+    found: list[tuple[int, type[s.Statement], int, object]] = []
+    for at, statement in block.items:
+        found.append((base + at, type(statement), statement.length, statement.mentions))
+        if isinstance(statement, s.FunctionDef | s.ClassDef):
+            found.append((base + at + statement.name_start, type(statement), statement.name_end, None))
+            found += statements(statement.body, base + at)
+    return found
 
 
-def test_an_edit_costs_the_cutting_of_the_statements_around_it(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("head", "margin"),
+    [("", ""), ("def make():\n", "    "), ("class Maker:\n    def make(self):\n", " " * 8)],
+)
+def test_an_edit_costs_the_cutting_of_the_statements_around_it(
+    head: str, margin: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cut: list[int] = []
 
-    def recorded(source: bytes, start: int, end: int, indent: int) -> Cuts:
+    def recorded(source: bytes, start: int, end: int, columns: int) -> Cuts:
         cut.append(end - start)
-        return cuts_of(source, start, end, indent)
+        return cuts_of(source, start, end, columns)
 
     monkeypatch.setattr(reading, "cuts_of", recorded)
-    lines = [f"name_{n} = call(value={n})\n" for n in range(400)]
-    document = program("".join(lines))
+    lines = [f"{margin}name_{n} = call(value={n})\n" for n in range(400)]
+    document = program(head + "".join(lines))
     seen(document)
-    document.edit(Position(200, 6), Position(200, 6), "x")
+    assert len("".join(lines)) in cut
+    del cut[:]
+    place = Position(head.count("\n") + 200, len(margin) + 6)
+    document.edit(place, place, "x(")
     seen(document)
-    assert cut[0] == len("".join(lines))
-    assert cut[1:] == [len(lines[200]) + 1]
+    assert cut == [len(lines[199]) + len(lines[200]) + 2]
 
 
 @CASUAL

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 
 from msgspec import Struct
 
@@ -114,11 +115,16 @@ def clauses_of(text: bytes, indent: int) -> list[Clause]:
     """The blocks of a compound statement, found by indentation alone; none for a simple statement."""
     if not HEADER.match(text):
         return []
-    lines = list(_lines(text))
+    strings = _string_regions(text, 0, len(text)) or []
+    within = 0  # the string that ends behind the present line, or the next one
     clauses: list[Clause] = []
     body: tuple[int, int] | None = None  # offset and indentation of the present block
     opened = False  # the header's colon has been seen
-    for offset, line in lines:
+    for offset, line in _lines(text):
+        while within < len(strings) and strings[within][1] <= offset:
+            within += 1
+        if within < len(strings) and strings[within][0] < offset:
+            continue
         stripped = line.strip()
         if not stripped or stripped.startswith(b"#"):
             continue
@@ -135,6 +141,24 @@ def clauses_of(text: bytes, indent: int) -> list[Clause]:
     if body is not None:
         clauses.append(Clause(body[0], len(text), body[1]))
     return clauses
+
+
+def sole_body(text: bytes, indent: int) -> Clause | None:
+    """The block of a compound statement that has just one; None for others, and where lines cannot tell."""
+    clauses = clauses_of(text, indent)
+    if len(clauses) != 1 or clauses[0].end != len(text) or _string_regions(text, 0, len(text)) is None:
+        return None
+    return clauses[0]
+
+
+def stays_inside(source: bytes, start: int, end: int, indent: int) -> bool:
+    """Whether all lines between two offsets that hold code are indented by so many columns at least."""
+    return indent == 0 or _outside(indent).search(source, start, end) is None
+
+
+@cache
+def _outside(indent: int) -> re.Pattern[bytes]:
+    return re.compile(rb"^[ \t]{0,%d}[^\s#]" % (indent - 1), re.M)
 
 
 def _ends_header(line: bytes) -> bool:

@@ -1,58 +1,140 @@
 """From the text of a Python program to its statements.
 
-The text is cut into top-level statements first; each is parsed by itself and remembered by its text, so that
-an edit costs the cutting and parsing of the statements around it. A statement that does not parse is cut
-again at its own block's indentation, down to the one line that is broken: the rest of the program stays known
-while a person types. The result depends on the text alone, never on the edits that led to it.
+The text is cut into top-level statements first; each is parsed by itself and remembered by its text. A long
+function or class, and any statement that does not parse, is cut again at its own block's indentation, down to
+the one line that is broken: the rest of the program stays known while a person types, and an edit costs the
+cutting and parsing of the statements around it. The result depends on the text alone, never on the edits that
+led to it.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import dataclass, field
-from typing import Any
 
 import tree_sitter
 import tree_sitter_python
 from msgspec import Struct
 
 from . import syntax as s
-from .cutting import HEADER, Clause, Cuts, assigned_names, clauses_of, cuts_of, mended, too_deep
-from .lowering import TsNode, lower
+from .cutting import (
+    HEADER,
+    Clause,
+    assigned_names,
+    clauses_of,
+    cuts_of,
+    mended,
+    sole_body,
+    stays_inside,
+    too_deep,
+)
+from .lowering import lower
 
 _LANGUAGE = tree_sitter.Language(tree_sitter_python.language())
 _CACHE = 20_000
-_LONG = 2_000  # a block of so many bytes that does not parse is cut, not tried with what follows
-_RECENT = 3
+_LONG = 2_000  # a block of so many bytes is cut at its own indentation, not parsed as a whole
 _MERGES = 5  # a statement that does not parse is tried together with the next 1, 2, 4, 8, 16
 _REACH = 2**_MERGES  # so many cuts behind its own a statement that does not parse was looked at with
+_MERGED = 16_000  # bytes that are tried together
+_MENDED = 8_000  # bytes that are tried with their gaps filled
+_DEEPEST = 20
+
+Statements = list[tuple[int, s.Statement]]
 
 
 class Piece(Struct):
     """What stands between two cuts: a statement, or several where one alone does not parse.
 
-    `cuts` and the offsets of `items` count from its start. `broken`: it does not parse.
+    `cuts` and the offsets of `items` count from its start. `broken`: it does not parse. `compound`: the parts
+    of a statement that was cut at its own block's indentation.
     """
 
     length: int
     cuts: tuple[int, ...]
-    items: list[tuple[int, s.Statement]]
+    items: Statements
     broken: bool
+    compound: Compound | None = None
+
+
+class Region(Struct):
+    """The statements between two offsets of a text whose lines begin at `indent` columns.
+
+    `pieces` are given with their offsets in that text; `plain` is what `Cuts` says of it.
+    """
+
+    indent: int
+    pieces: tuple[tuple[int, Piece], ...]
+    plain: bool
+
+    @property
+    def broken(self) -> bool:
+        return any(piece.broken for _, piece in self.pieces)
+
+    @property
+    def statements(self) -> Statements:
+        return [(at + offset, statement) for at, piece in self.pieces for offset, statement in piece.items]
+
+
+class Compound(Struct):
+    """A function, class, loop ... whose header and block were read apart.
+
+    `header` is its statement without the block, at an offset; `first_line` the end of the block's first line.
+    """
+
+    header: tuple[int, s.Statement]
+    broken_header: bool
+    first_line: int
+    region: Region
+
+    def piece(self, length: int, cuts: tuple[int, ...]) -> Piece:
+        """The whole statement."""
+        at, header = self.header
+        statements = [(offset - at, statement) for offset, statement in self.region.statements]
+        whole = copy(header)  # the header alone is remembered by its text
+        block = s.Block(statements)
+        if isinstance(whole, s.If):
+            whole.branches = [(whole.branches[0][0], block)]
+        else:
+            whole.body = block  # type: ignore[attr-defined]
+        if statements:
+            whole.length = statements[-1][0] + statements[-1][1].length
+        mentions = [header.mentions, *(statement.mentions for _, statement in statements)]
+        known = [names for names in mentions if names is not None]
+        whole.mentions = frozenset().union(*known) if len(known) == len(mentions) else None
+        return Piece(length, cuts, [(at, whole)], self.broken_header or self.region.broken, self)
 
 
 class Lowered(Struct):
-    """The statements of a text. `broken`: some of it does not parse.
-
-    `pieces` are its parts with their offsets, and `plain` what `Cuts.plain` says of it, for the next reading.
+    """The statements of a text. `broken`: some of it does not parse. `source` and `region` are for the next
+    reading.
     """
 
     block: s.Block
     broken: bool
     source: bytes = b""
-    pieces: tuple[tuple[int, Piece], ...] = ()
-    plain: bool = False
+    region: Region | None = None
+
+
+class _Edit(Struct, frozen=True):
+    """Where two texts differ: from `start` to `old_end` in the old one, which is `shift` bytes shorter."""
+
+    start: int
+    old_end: int
+    shift: int
+
+    @classmethod
+    def between(cls, before: bytes, after: bytes) -> _Edit:
+        shorter = min(len(before), len(after))
+        start = _common(lambda size: before[:size] == after[:size], shorter)
+        rest = shorter - start
+        end = _common(lambda size: before[len(before) - size :] == after[len(after) - size :], rest)
+        return cls(start, len(before) - end, len(after) - len(before))
+
+    def within(self, at: int) -> _Edit:
+        """The same in a part of the text that begins at an offset."""
+        return _Edit(self.start - at, self.old_end - at, self.shift)
 
 
 @dataclass
@@ -62,7 +144,6 @@ class Reader:
     _parser: tree_sitter.Parser = field(default_factory=lambda: tree_sitter.Parser(_LANGUAGE))
     _chunks: dict[bytes, Lowered | None] = field(default_factory=dict)
     _statements: dict[bytes, s.Statement] = field(default_factory=dict)
-    _recent: list[tuple[bytes, Any]] = field(default_factory=list)  # long texts that parsed, and their trees
 
     def read(self, source: bytes, before: Lowered | None = None) -> Lowered:
         """All statements of a program. Never raises, whatever the text.
@@ -74,14 +155,12 @@ class Reader:
         if len(self._chunks) > _CACHE or len(self._statements) > _CACHE:
             self._chunks.clear()
             self._statements.clear()
-        pieces = self._read_again(source, before) if before is not None else None
-        plain = pieces is not None
-        if pieces is None:
-            cuts = cuts_of(source, 0, len(source), 0)
-            pieces = list(self._read_pieces(source, [*cuts.offsets, len(source)], 0, 0))
-            plain = cuts.plain
-        broken = any(piece.broken for _, piece in pieces)
-        return Lowered(s.Block(_statements_of(pieces)), broken, source, tuple(pieces), plain)
+        region = None
+        if before is not None and before.region is not None:
+            region = self._edited(source, before.region, _Edit.between(before.source, source), 0)
+        if region is None:
+            region = self._region(source, 0, len(source), 0, 0)
+        return Lowered(s.Block(region.statements), region.broken, source, region)
 
     def read_expression(self, text: str) -> s.Node | None:
         """A single expression, for an editor that asks what one is; None if it is none."""
@@ -91,34 +170,84 @@ class Reader:
         offset, statement = lowered.block.items[0]
         return statement.value if isinstance(statement, s.Expression) and offset == 0 else None
 
+    # -- after an edit -----------------------------------------------------------------------------
+
+    def _edited(self, source: bytes, before: Region, edit: _Edit, depth: int) -> Region | None:
+        """A region of which most was read before; None where only reading the whole can tell.
+
+        Args:
+            source: the new text, which `before` counts in, up to the edit.
+            before: the region in the old text; it reaches to the end of it.
+            edit: where they differ, within the region.
+            depth: how many blocks are around it.
+        """
+        pieces = before.pieces
+        if not before.plain or not pieces:
+            return None
+        first = max(0, bisect_left(pieces, edit.start, key=_offset) - 1)
+        last = bisect_right(pieces, edit.old_end, key=_offset)
+        behind = [(at + edit.shift, piece) for at, piece in pieces[last:]]
+        if last - first == 1:
+            at, piece = pieces[first]
+            same = self._edited_piece(source, at, piece, edit, depth)
+            if same is not None:
+                return Region(before.indent, (*pieces[:first], (at, same), *behind), True)
+        if first > 0 and b"\n" not in source[pieces[first][0] : edit.start]:
+            first -= 1  # its first line, which makes it begin there, is another one
+        for index in range(max(0, first - _REACH), first):
+            if pieces[index][1].broken:  # it may parse now, together with what follows
+                first = index
+                break
+        start = pieces[first][0]
+        end = behind[0][0] if behind else len(source)
+        cuts = cuts_of(source, start, end, before.indent)
+        if not cuts.plain or cuts.pending or not stays_inside(source, start, end, before.indent):
+            return None
+        offsets = [*cuts.offsets, *(at + cut for at, piece in behind for cut in piece.cuts), len(source)]
+        found = list(pieces[:first])
+        following = 0
+        for at, piece in self._pieces(source, offsets, before.indent, depth):
+            while following < len(behind) and behind[following][0] < at:
+                following += 1  # read together with the edited statement
+            if at >= end and following < len(behind) and behind[following][0] == at:
+                found += behind[following:]
+                break
+            found.append((at, piece))
+        return Region(before.indent, tuple(found), True)
+
+    def _edited_piece(self, source: bytes, at: int, piece: Piece, edit: _Edit, depth: int) -> Piece | None:
+        """A compound statement, edited within its block behind the first line."""
+        compound = piece.compound
+        if compound is None or edit.start - at < compound.first_line:
+            return None
+        length = piece.length + edit.shift
+        if length <= _LONG:
+            return None
+        region = self._edited(source[at : at + length], compound.region, edit.within(at), depth + 1)
+        if region is None:
+            return None
+        return Compound(compound.header, compound.broken_header, compound.first_line, region).piece(
+            length, piece.cuts
+        )
+
     # -- cutting -----------------------------------------------------------------------------------
 
-    def _read_again(self, source: bytes, before: Lowered) -> list[tuple[int, Piece]] | None:
-        """The pieces of a text of which most was read before; None where only a whole reading can tell."""
-        around = _Surroundings.of(before, source) if before.plain and before.pieces else None
-        cuts = around.cuts(source) if around is not None else None
-        if around is None or cuts is None:
-            return None
-        pieces = list(around.ahead)
-        behind = around.behind
-        offsets = [*cuts.offsets, *(at + cut for at, piece in behind for cut in piece.cuts), len(source)]
-        next_one = 0
-        for at, piece in self._read_pieces(source, offsets, 0, 0):
-            while next_one < len(behind) and behind[next_one][0] < at:
-                next_one += 1  # read together with the edited statement
-            if at >= around.end and next_one < len(behind) and behind[next_one][0] == at:
-                return [*pieces, *behind[next_one:]]
-            pieces.append((at, piece))
-        return pieces
+    def _region(self, source: bytes, start: int, end: int, indent: int, depth: int) -> Region:
+        cuts = cuts_of(source, start, end, indent)
+        pieces = self._pieces(source, [*cuts.offsets, end], indent, depth)
+        return Region(indent, tuple(pieces), cuts.plain)
 
-    def _read_pieces(
-        self, source: bytes, cuts: list[int], indent: int, depth: int
-    ) -> Iterator[tuple[int, Piece]]:
+    def _pieces(self, source: bytes, cuts: list[int], indent: int, depth: int) -> Iterator[tuple[int, Piece]]:
         """What stands between cuts, the last of which is the end."""
         index = 0
         while index < len(cuts) - 1:
             at = cuts[index]
             text = source[at : cuts[index + 1]]
+            compound = self._compound(text, indent, depth) if len(text) > _LONG else None
+            if compound is not None:
+                yield at, compound.piece(len(text), (0,))
+                index += 1
+                continue
             known = self._chunks.get(text) if len(text) < _LONG else None
             found, width = (known, 1) if known is not None else self._widest(source, cuts, index)
             inner = tuple(cut - at for cut in cuts[index : index + width])
@@ -128,24 +257,38 @@ class Reader:
 
     def _widest(self, source: bytes, cuts: list[int], index: int) -> tuple[Lowered | None, int]:
         """The statement at a cut, with as many of the next pieces as it takes to parse."""
-        first = source[cuts[index] : cuts[index + 1]]
-        long_block = len(first) > _LONG and HEADER.match(first) is not None
         width = 1
-        for _ in range(1 if long_block else _MERGES + 1):
+        for _ in range(_MERGES + 1):
             if index + width >= len(cuts):
                 break
-            found = self._chunk(source[cuts[index] : cuts[index + width]])
+            text = source[cuts[index] : cuts[index + width]]
+            if width > 1 and len(text) > _MERGED:
+                break
+            found = self._chunk(text)
             if found is not None:
                 return found, width
             width *= 2
         return None, 1
 
+    def _compound(self, text: bytes, indent: int, depth: int) -> Compound | None:
+        """A statement of a header and one block, which are read apart; None for others."""
+        if depth >= _DEEPEST or not HEADER.match(text):
+            return None
+        body = sole_body(text, indent)
+        if body is None:
+            return None
+        found = self._parse(text[: body.body]) or self._mend(text[: body.body])
+        header = found.block.items[0] if found is not None and len(found.block.items) == 1 else None
+        if found is None or header is None or not _has_one_block(header[1]):
+            return None
+        first_line = text.find(b"\n", body.body) + 1 or len(text)
+        region = self._region(text, body.body, len(text), body.indent, depth + 1)
+        return Compound(header, found.broken, first_line, region)
+
     def _chunk(self, text: bytes) -> Lowered | None:
         """A piece of text as statements; None if it does not parse."""
         if text not in self._chunks:
             self._chunks[text] = self._parse(text)
-        elif len(text) >= _LONG:  # back to where it was: keep that tree
-            self._recent.sort(key=lambda known: known[0] is not text and known[0] != text)
         return self._chunks[text]
 
     def _parse(self, text: bytes) -> Lowered | None:
@@ -153,34 +296,16 @@ class Reader:
             return None  # the statement goes on
         if too_deep(text):
             return Lowered(s.Block([(0, s.Broken(len(text), [], assigned_names(text), []))]), True)
-        root = self._tree(text)
+        root = self._parser.parse(text).root_node
         if root.has_error:
             return None
         return Lowered(lower(text, root, self._statements), False)
-
-    def _tree(self, text: bytes) -> TsNode:
-        """The tree of a text. A long one that is much like a recent one is parsed from where they differ."""
-        if len(text) < _LONG:
-            return self._parser.parse(text).root_node
-        for before, old in self._recent:
-            edit = _difference(before, text)
-            if edit is not None:
-                edited = old.copy()
-                edited.edit(*edit)
-                tree = self._parser.parse(text, edited)
-                if not tree.root_node.has_error:
-                    self._recent = [(text, tree), *self._recent[: _RECENT - 1]]
-                    return tree.root_node
-        tree = self._parser.parse(text)
-        if not tree.root_node.has_error:
-            self._recent = [(text, tree), *self._recent[: _RECENT - 1]]
-        return tree.root_node
 
     # -- mending -----------------------------------------------------------------------------------
 
     def _recover(self, text: bytes, indent: int, depth: int) -> Iterator[tuple[int, s.Statement]]:
         """What can be saved of a statement that does not parse."""
-        clauses = clauses_of(text, indent) if depth < 20 else []
+        clauses = clauses_of(text, indent) if depth < _DEEPEST else []
         if clauses:
             yield 0, self._recover_compound(text, clauses, depth)
             return
@@ -194,8 +319,8 @@ class Reader:
         """A compound statement: its header by itself, its blocks cut at their own indentation."""
         blocks = []
         for clause in clauses:
-            cuts = [*cuts_of(text, clause.body, clause.end, clause.indent).offsets, clause.end]
-            blocks.append(s.Block(_statements_of(self._read_pieces(text, cuts, clause.indent, depth + 1))))
+            region = self._region(text, clause.body, clause.end, clause.indent, depth + 1)
+            blocks.append(s.Block(region.statements))
         header = self._parse(text[: clauses[0].body]) or self._mend(text[: clauses[0].body])
         first = header.block.items[0][1] if header and len(header.block.items) == 1 else None
         match first:
@@ -214,75 +339,26 @@ class Reader:
 
     def _mend(self, text: bytes) -> Lowered | None:
         """The text with its gaps filled, if that makes it parse. Offsets stay where they are."""
-        for candidate in mended(text):
+        for candidate in mended(text) if len(text) <= _MENDED else ():
             root = self._parser.parse(candidate).root_node
             if not root.has_error:
                 return Lowered(lower(candidate, root, {}), True)
         return None
 
 
-class _Surroundings(Struct, frozen=True):
-    """What an edit of a text leaves as it was: the pieces ahead of it and behind it, where they are now.
-
-    Between `start` and `end` the text has to be cut again.
-    """
-
-    ahead: tuple[tuple[int, Piece], ...]
-    behind: list[tuple[int, Piece]]
-    start: int
-    end: int
-
-    @classmethod
-    def of(cls, before: Lowered, source: bytes) -> _Surroundings:
-        same_start, same_end = _same_ends(before.source, source)
-        pieces = before.pieces
-        first = max(0, bisect_left(pieces, same_start, key=_offset) - 1)
-        for index in range(max(0, first - _REACH), first):
-            if pieces[index][1].broken:  # it may parse now, together with what follows
-                first = index
-                break
-        last = bisect_right(pieces, len(before.source) - same_end, key=_offset)
-        shift = len(source) - len(before.source)
-        behind = [(at + shift, piece) for at, piece in pieces[last:]]
-        end = behind[0][0] if behind else len(source)
-        return cls(pieces[:first], behind, pieces[first][0], end)
-
-    def cuts(self, source: bytes) -> Cuts | None:
-        """Where statements begin in the part that was edited; None where that depends on the rest."""
-        found = cuts_of(source, self.start, self.end, 0)
-        return found if found.plain and not found.pending else None
+def _has_one_block(statement: s.Statement) -> bool:
+    match statement:
+        case s.FunctionDef() | s.ClassDef() | s.With():
+            return True
+        case s.Loop(otherwise=otherwise):
+            return otherwise is s.EMPTY
+        case s.If(branches=[(test, _)]):
+            return test is not None
+    return False
 
 
 def _offset(piece: tuple[int, Piece]) -> int:
     return piece[0]
-
-
-def _statements_of(pieces: Iterable[tuple[int, Piece]]) -> list[tuple[int, s.Statement]]:
-    return [(at + offset, statement) for at, piece in pieces for offset, statement in piece.items]
-
-
-def _same_ends(before: bytes, after: bytes) -> tuple[int, int]:
-    """How many bytes two texts share at their start, and behind those at their end."""
-    shorter = min(len(before), len(after))
-    start = _common(lambda size: before[:size] == after[:size], shorter)
-    rest = shorter - start
-    return start, _common(lambda size: before[len(before) - size :] == after[len(after) - size :], rest)
-
-
-def _difference(before: bytes, after: bytes) -> tuple[Any, ...] | None:
-    """The one edit between two texts as tree-sitter wants it; None where they have too little in common."""
-    start, tail = _same_ends(before, after)
-    if start + tail < 0.9 * min(len(before), len(after)):
-        return None
-    old_end, new_end = len(before) - tail, len(after) - tail
-    return (
-        start,
-        old_end,
-        new_end,
-        _row_and_column(before, start),
-        _row_and_column(before, old_end),
-        _row_and_column(after, new_end),
-    )
 
 
 def _common(same: Callable[[int], bool], longest: int) -> int:
@@ -295,7 +371,3 @@ def _common(same: Callable[[int], bool], longest: int) -> int:
         else:
             high = middle - 1
     return low
-
-
-def _row_and_column(text: bytes, offset: int) -> tuple[int, int]:
-    return text.count(b"\n", 0, offset), offset - text.rfind(b"\n", 0, offset) - 1
