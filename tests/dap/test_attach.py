@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from stepbridge.dap.attach import sole_step
+from stepbridge.errors import DebugError
 
 from tests.support.dap_client import DapClient, RequestFailed
 
@@ -63,6 +65,31 @@ async def test_a_step_of_the_command_lines_run(
     assert cli_run.returncode is None  # it goes on
 
 
+async def test_the_only_step_that_runs_need_not_be_named(
+    server: Server, project: Path, cli_run: asyncio.subprocess.Process
+) -> None:
+    script = str(project / "prepare.py")
+    async with asyncio.timeout(60):
+        while True:
+            client = await server.client()
+            try:
+                await client.attach({"execution": "latest"}, breakpoints={script: [3]})
+                break
+            except RequestFailed:
+                await client.close()
+                await asyncio.sleep(0.2)
+    path, line, _, _ = await client.where()
+    assert (path, line) == (script, 3)
+    await client.set_breakpoints(script, [])
+    await client.disconnect()
+
+
+def test_without_a_running_step_one_has_to_be_named() -> None:
+    with pytest.raises(DebugError, match="No step runs now") as raised:
+        sole_step(())
+    assert '"step"' in raised.value.hint
+
+
 async def test_what_cannot_be_attached_is_said(editor: Editor) -> None:
     async def refused(**arguments: str) -> str:
         client = await editor.server.client()
@@ -71,12 +98,14 @@ async def test_what_cannot_be_attached_is_said(editor: Editor) -> None:
         await client.close()
         return str(raised.value)
 
+    assert "No run is under way" in await refused()
     assert "No run is under way" in await refused(step="Train")
     await editor.launch(engine="process", functions=("Train",))
     stopped = await editor.parent.stopped()
     assert "'Trian'" in await refused(step="Trian")
     assert "Train" in await refused(step="Trian")
     assert "has ended" in await refused(step="Prepare")
+    assert "Steps Train, Report run" in await refused()
     assert "not under way" in await refused(step="Train", execution="abcdefghijkl")
     await editor.parent.resume(stopped["threadId"])
     assert await editor.end() == 0
@@ -115,7 +144,7 @@ async def test_a_run_without_debugging_may_be_attached_to(editor: Editor) -> Non
     await editor.launch(engine="process", noDebug=True)
     await editor.parent.event("output", lambda body: "Prepare: started" in body["output"])
     client = await editor.server.client()
-    await client.attach({"step": "Prepare"}, breakpoints={str(script): [4]})
+    await client.attach({}, breakpoints={str(script): [4]})  # the only one that runs
     path, line, top, _ = await client.where()
     assert (path, line) == (str(script), 4)
     assert int((await client.local_variables(top["id"]))["tick"]) >= 0

@@ -6,7 +6,7 @@ Finds the step and waits for it to start. How its session is served is for the c
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -31,6 +31,19 @@ def find_here(runs: Mapping[str, DebuggedRun], wanted: AttachArguments) -> str |
     return matching[-1] if matching else None
 
 
+def sole_step(steps: Sequence[str]) -> str:
+    """The step that an attach without "step" means: the only one that runs.
+
+    Raises:
+        DebugError: there is none, or there are several.
+    """
+    if len(steps) == 1:
+        return steps[0]
+    if steps:
+        raise DebugError(f'Steps {", ".join(steps)} run: "step" must name one of them')
+    raise DebugError("No step runs now", 'Name the "step" to wait for, or attach later.')
+
+
 async def until_started(debugged: DebuggedRun, run: str, step: str) -> None:
     """Until the step has a process that can be debugged.
 
@@ -40,7 +53,7 @@ async def until_started(debugged: DebuggedRun, run: str, step: str) -> None:
     steps = debugged.executions[run].steps
     if step not in steps:
         hint = did_you_mean(step, steps)
-        raise DebugError(f'"step" is missing or no step of the pipeline: {step!r}', hint)
+        raise DebugError(f'"step" is no step of the pipeline: {step!r}', hint)
     if steps[step].status.ended:
         raise DebugError(f"Step {step} has ended", "stepbridge/restartStep or restartFrame runs it again.")
     if debugged.bridge.debuggers.processes(run, step):
@@ -60,13 +73,14 @@ async def find_elsewhere(wanted: AttachArguments, cwd: Path) -> int:
     """The loopback port of the step's debugger, where another process of this workspace runs it.
 
     Raises:
-        StepBridgeError: no such run goes on, or the step cannot be debugged now.
+        StepBridgeError: no such run goes on, the step cannot be debugged now, or `sole_step` raises.
     """
     workspace = Workspace.find(Path(wanted.cwd) if wanted.cwd else cwd)
 
     def ask() -> int:
         run = wanted.execution.rpartition("/")[2]
         bridge, found = bridge_of(workspace, run)
-        return int(bridge.get(f"runs/{found}/steps/{quote(wanted.step, safe='')}/debug")["port"])
+        step = wanted.step or sole_step(bridge.get(f"runs/{found}/steps"))
+        return int(bridge.get(f"runs/{found}/steps/{quote(step, safe='')}/debug")["port"])
 
     return await asyncio.to_thread(ask)

@@ -21,7 +21,7 @@ from stepbridge.bridge import Bridge
 from stepbridge.debug.proxy import CAPABILITIES as DEBUGPY_CAPABILITIES
 from stepbridge.errors import DebugError, StepBridgeError
 
-from .attach import find_elsewhere, find_here, until_started
+from .attach import find_elsewhere, find_here, sole_step, until_started
 from .child import CAPABILITIES as CHILD_CAPABILITIES
 from .child import ChildSession
 from .children import ProcessKey
@@ -262,10 +262,13 @@ class DapServer:
         try:
             wanted = read_arguments(AttachArguments, attach.arguments)
             run = find_here(self._debugged(), wanted)
+            step = wanted.step
             if run is None:
                 port = await find_elsewhere(wanted, self._cwd)
             else:
-                await _while_present(connection, until_started(self._debugged()[run], run, wanted.step))
+                debugged = self._debugged()[run]
+                step = step or sole_step(debugged.executions[run].under_way)
+                await _while_present(connection, until_started(debugged, run, step))
         except (ArgumentsError, StepBridgeError) as error:
             connection.refuse(attach, str(error), show=True)
             connection.event("terminated", {})
@@ -275,7 +278,7 @@ class DapServer:
                 connection.event("capabilities", {"capabilities": RELAY_CAPABILITIES})
                 await pass_on(connection, initialize, attach, port)
                 return
-            key = ProcessKey(run, wanted.step, "", 0)
+            key = ProcessKey(run, step, "", 0)
             await self._debug(connection, self._debugged()[run], key, initialize, attach)
 
     def _debugged(self) -> dict[str, DebuggedRun]:

@@ -147,6 +147,12 @@ class Execution:
     def run(self) -> str:
         return self.record.run
 
+    @property
+    def under_way(self) -> tuple[str, ...]:
+        """Names of the steps that run now."""
+        running = (StepStatus.STARTING, StepStatus.EXECUTING)
+        return tuple(name for name, state in self.steps.items() if state.status in running)
+
     def folder(self, step: str) -> Path:
         return self._services.runs / self.run / step
 

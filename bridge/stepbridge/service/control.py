@@ -44,6 +44,7 @@ class Control:
         endpoint.route(f"GET {prefix}", self._runs)
         endpoint.route(f"POST {prefix}/{{run}}/stop", self._stop)
         endpoint.route(f"GET {prefix}/{{run}}/events", self._events)
+        endpoint.route(f"GET {prefix}/{{run}}/steps", self._steps)
         endpoint.route(f"GET {prefix}/{{run}}/steps/{{step}}/debug", self._debug)
         endpoint.route(f"POST {prefix}/{{run}}/steps/{{step}}/restart", self._restart)
         endpoint.route("GET /_stepbridge/callbacks", self._callbacks)
@@ -73,6 +74,11 @@ class Control:
         if found is None:
             raise StepBridgeError(f"No step waits with the token {parts['token']}")
         return json_answer({"execution": found})
+
+    def _steps(self, request: Request, parts: Parts) -> Response:
+        """Names of the steps that run now."""
+        execution = self._executions.live[self._need(parts["run"])]
+        return json_answer(self._in_loop(lambda: execution.under_way))
 
     def _debug(self, request: Request, parts: Parts) -> Response:
         """Port, processes and path mappings of a step that can be debugged now; `port` is algo-1's."""
