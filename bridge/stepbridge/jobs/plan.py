@@ -15,6 +15,8 @@ from stepbridge.storage.objects import ObjectStore
 
 from .pipes import Pipe
 
+PAYLOAD_TARGET = "/opt/stepbridge-jobs"  # where containers see what of ours runs in them
+
 
 class CodeMapping(Struct, frozen=True):
     """A file or folder of the workspace and where a container sees it."""
@@ -111,6 +113,7 @@ class JobPlan(Struct, frozen=True):
     time_limit: float  # seconds
     scripts: tuple[str, ...]  # names or container paths of the user's own scripts; empty: not known
     code: tuple[CodeMapping, ...]
+    modules: tuple[str, ...] = ()  # those that `python -m` runs as the user's own
     internal_network: bool = False
     notices: tuple[str, ...] = ()  # arguments without meaning on this machine
     client: JobClient | None = None  # the first container is a server: it does nothing by itself

@@ -20,10 +20,12 @@ from stepbridge.engines.base import ContainerSpec, Mount
 from stepbridge.errors import StepBridgeError
 from stepbridge.storage.objects import ObjectStore
 
+from . import remote_function
 from .channels import mounts_for
 from .drivers import DRIVERS, copy_drivers, entry_script
 from .pipes import Pipe, refuse_elsewhere
 from .plan import (
+    PAYLOAD_TARGET,
     CodeMapping,
     InstanceGroup,
     JobContext,
@@ -36,17 +38,16 @@ from .plan import (
     resource_config,
     writable,
 )
+from .remote_function import is_remote_function
 from .streams import Stream, units_of
 
-SCRIPT_MODE_TARGET = "/opt/stepbridge-jobs"
 CODE = "/opt/ml/code"
 CHANNELS = "/opt/ml/input/data"
 
 # An image with the training toolkit has `train` on its PATH; any other one gets our own runner. Decided
 # inside the container, so that no image needs to be looked into beforehand.
 _LAUNCH = (
-    "if command -v train >/dev/null 2>&1; then exec train; fi; "
-    f"exec python3 {SCRIPT_MODE_TARGET}/script_mode.py"
+    f"if command -v train >/dev/null 2>&1; then exec train; fi; exec python3 {PAYLOAD_TARGET}/script_mode.py"
 )
 
 
@@ -133,6 +134,9 @@ def plan_training(request: Mapping[str, Any], context: JobContext) -> JobPlan:
     pipes = _pipes(job, context, hosts)
     hyperparameters, code_mounts, code = _script_mode(job, context)
     code_channels, channel_code = _code_channels(job, context)
+    calls_function = is_remote_function(job.algorithm_specification.container_entrypoint)
+    if calls_function:
+        channel_code = remote_function.unpacked(channel_code, context.image_config.workdir)
     containers = tuple(
         _container(job, context, hosts, index, hyperparameters, code_mounts, code_channels)
         for index in range(len(hosts))
@@ -163,6 +167,7 @@ def plan_training(request: Mapping[str, Any], context: JobContext) -> JobPlan:
         time_limit=float(job.stopping_condition.max_runtime_in_seconds),
         scripts=_scripts(hyperparameters, job, context.store),
         code=(*code, *channel_code),
+        modules=remote_function.MODULES if calls_function else (),
         internal_network=job.enable_network_isolation,
         notices=("VpcConfig has no meaning on this machine and is ignored",) if job.vpc_config else (),
         pipes=pipes,
@@ -355,12 +360,16 @@ def _code_channels(
 def _script_mode(
     job: TrainingRequest, context: JobContext
 ) -> tuple[dict[str, str], tuple[Mount, ...], tuple[CodeMapping, ...]]:
-    """Hyperparameters, mounts and mappings of a script-mode job.
+    """Hyperparameters, mounts and mappings of a script-mode job, or of one that calls a pickled function.
 
     The toolkit takes a folder as `sagemaker_submit_directory` and leaves it where it is when that is its own
     code folder: so the code lies in place at once and no container needs S3 to get it.
     """
     values = dict(job.hyper_parameters)
+    runner = Mount(context.payload, PAYLOAD_TARGET, read_only=True)
+    if is_remote_function(job.algorithm_specification.container_entrypoint):
+        sources = remote_function.sources_of(context.store, job.algorithm_specification.container_arguments)
+        return values, (*remote_function.mounts_of(sources), runner), sources
     uri = _unquoted(values.get("sagemaker_submit_directory", ""))
     if not uri or uri.startswith("/"):
         return values, (), ()
@@ -368,13 +377,15 @@ def _script_mode(
     found = context.sources.unpack(uri, copy)
     values["sagemaker_submit_directory"] = json.dumps(CODE)
     mappings = tuple(CodeMapping(item.local, f"{CODE}/{item.remote}") for item in found or ())
-    runner = Mount(context.payload, SCRIPT_MODE_TARGET, read_only=True)
     return values, (Mount(copy, CODE), runner), mappings
 
 
 def _command(job: TrainingRequest, context: JobContext) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
     algorithm = job.algorithm_specification
     arguments = tuple(algorithm.container_arguments)
+    if is_remote_function(algorithm.container_entrypoint):
+        step = context.labels.get("stepbridge.step") or context.name
+        return remote_function.checked(algorithm.container_entrypoint, step, context.image), arguments
     if algorithm.container_entrypoint:
         return tuple(algorithm.container_entrypoint), arguments
     if context.image_config.entrypoint or "sagemaker_program" not in job.hyper_parameters:
