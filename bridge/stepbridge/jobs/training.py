@@ -8,14 +8,16 @@ may carry `/opt/ml/code`.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
 
+from stepbridge.definition.values import did_you_mean
 from stepbridge.engines.base import ContainerSpec, Mount
 from stepbridge.errors import StepBridgeError
 from stepbridge.storage.objects import ObjectStore
@@ -25,13 +27,15 @@ from .channels import mounts_for
 from .drivers import DRIVERS, copy_drivers, entry_script
 from .pipes import Pipe, refuse_elsewhere
 from .plan import (
+    HOMOGENEOUS,
     PAYLOAD_TARGET,
     CodeMapping,
-    InstanceGroup,
+    HostGroup,
     JobContext,
     JobPlan,
     OutputMove,
     Request,
+    all_hosts,
     container_name,
     host_names,
     read_request,
@@ -56,6 +60,7 @@ class S3DataSource(Request, frozen=True, kw_only=True):
     s3_data_type: str = "S3Prefix"
     s3_data_distribution_type: str = "FullyReplicated"
     attribute_names: list[str] = []
+    instance_group_names: list[str] = []
 
 
 class DataSource(Request, frozen=True, kw_only=True):
@@ -90,14 +95,30 @@ class OutputDataConfig(Request, frozen=True, kw_only=True):
     compression_type: str = "GZIP"
 
 
+class InstanceGroup(Request, frozen=True, kw_only=True):
+    instance_group_name: str
+    instance_type: str = "ml.m5.xlarge"
+    instance_count: int = 1
+
+
 class ResourceConfig(Request, frozen=True, kw_only=True):
     instance_type: str = "ml.m5.xlarge"
     instance_count: int = 1
     instance_groups: list[InstanceGroup] = []
 
-    @property
-    def hosts(self) -> int:
-        return sum(group.instance_count for group in self.instance_groups) or max(self.instance_count, 1)
+    def groups(self) -> tuple[HostGroup, ...]:
+        """The cluster's hosts by group; they are numbered in the order of the groups."""
+        if not self.instance_groups:
+            return (HostGroup(HOMOGENEOUS, self.instance_type, host_names(max(self.instance_count, 1))),)
+        names = iter(host_names(sum(max(group.instance_count, 0) for group in self.instance_groups)))
+        return tuple(
+            HostGroup(
+                group.instance_group_name,
+                group.instance_type,
+                tuple(itertools.islice(names, max(group.instance_count, 0))),
+            )
+            for group in self.instance_groups
+        )
 
 
 class StoppingCondition(Request, frozen=True, kw_only=True):
@@ -130,16 +151,16 @@ def plan_training(request: Mapping[str, Any], context: JobContext) -> JobPlan:
         StorageError: an input channel's data is not there.
     """
     job = read_request(TrainingRequest, request, f"training job {context.name}")
-    hosts = host_names(job.resource_config.hosts)
-    pipes = _pipes(job, context, hosts)
+    groups = _groups(job, context)
+    hosts = all_hosts(groups)
+    pipes = _pipes(job, context, groups)
     hyperparameters, code_mounts, code = _script_mode(job, context)
     code_channels, channel_code = _code_channels(job, context)
     calls_function = is_remote_function(job.algorithm_specification.container_entrypoint)
     if calls_function:
         channel_code = remote_function.unpacked(channel_code, context.image_config.workdir)
     containers = tuple(
-        _container(job, context, hosts, index, hyperparameters, code_mounts, code_channels)
-        for index in range(len(hosts))
+        _container(job, context, groups, host, hyperparameters, code_mounts, code_channels) for host in hosts
     )
     output = f"{job.output_data_config.s3_output_path.rstrip('/')}/{context.name}/output"
     compressed = job.output_data_config.compression_type != "NONE"
@@ -177,29 +198,30 @@ def plan_training(request: Mapping[str, Any], context: JobContext) -> JobPlan:
 def _container(
     job: TrainingRequest,
     context: JobContext,
-    hosts: tuple[str, ...],
-    index: int,
+    groups: tuple[HostGroup, ...],
+    host: str,
     hyperparameters: dict[str, str],
     code_mounts: tuple[Mount, ...],
     code_channels: Mapping[str, Mount],
 ) -> ContainerSpec:
-    host = hosts[index]
     folder = context.folder / host
-    input_folder = _write_config(job, folder, host, hosts, hyperparameters)
+    channels = [(channel, _receivers(channel, context, groups)) for channel in job.input_data_config]
+    channels = [(channel, receivers) for channel, receivers in channels if host in receivers]
+    input_folder = _write_config(job, folder, host, groups, [c for c, _ in channels], hyperparameters)
     mounts = [
         Mount(input_folder, "/opt/ml/input"),
         Mount(writable(folder / "model"), "/opt/ml/model"),
         Mount(writable(folder / "output"), "/opt/ml/output"),
     ]
     writable(folder / "output" / "data")
-    for channel in job.input_data_config:
+    for channel, receivers in channels:
         if _mode(channel, job) == "Pipe":
             continue
         writable(input_folder / "data" / channel.channel_name)
         if channel.channel_name in code_channels:
             mounts.append(code_channels[channel.channel_name])
         else:
-            mounts += _channel_mounts(channel, context, index, len(hosts), folder)
+            mounts += _channel_mounts(channel, context, _shard(channel, host, receivers), folder)
     if job.checkpoint_config:
         kept = writable(context.store.folder(job.checkpoint_config.s3_uri))
         mounts.append(Mount(kept, job.checkpoint_config.local_path))
@@ -218,14 +240,19 @@ def _container(
         },
         mounts=(*mounts, *code_mounts),
         hostname=host,
-        network="none" if job.enable_network_isolation and len(hosts) == 1 else None,
+        network="none" if job.enable_network_isolation and len(all_hosts(groups)) == 1 else None,
         aliases=(host,),
         labels={**context.labels, "stepbridge.host": host},
     )
 
 
 def _write_config(
-    job: TrainingRequest, folder: Path, host: str, hosts: tuple[str, ...], hyperparameters: dict[str, str]
+    job: TrainingRequest,
+    folder: Path,
+    host: str,
+    groups: tuple[HostGroup, ...],
+    received: Sequence[Channel],
+    hyperparameters: dict[str, str],
 ) -> Path:
     input_folder = writable(folder / "input")
     config = writable(input_folder / "config")
@@ -236,12 +263,12 @@ def _write_config(
             "RecordWrapperType": channel.record_wrapper_type,
             **({"ContentType": channel.content_type} if channel.content_type else {}),
         }
-        for channel in job.input_data_config
+        for channel in received
     }
     writable(input_folder / "data")
     for name, value in (
         ("hyperparameters.json", hyperparameters),
-        ("resourceconfig.json", resource_config(host, hosts, job.resource_config.instance_type)),
+        ("resourceconfig.json", resource_config(host, groups)),
         ("inputdataconfig.json", channels),
     ):
         (config / name).write_text(json.dumps(value), "utf-8")
@@ -260,10 +287,42 @@ def _what(channel: Channel, context: JobContext) -> str:
     return f"channel {channel.channel_name} of {context.name}"
 
 
-def _shard(channel: Channel, index: int, hosts: int) -> tuple[int, int] | None:
+def _groups(job: TrainingRequest, context: JobContext) -> tuple[HostGroup, ...]:
+    """Raises StepBridgeError for instance groups that make no cluster."""
+    groups = job.resource_config.groups()
+    names = [group.name for group in groups]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise StepBridgeError(
+            f"{context.name}: two instance groups have the name {min(twice)}", "Give each its own name."
+        )
+    if not all_hosts(groups):
+        raise StepBridgeError(
+            f"{context.name}: its instance groups have no instance", "Set an instance_count above 0."
+        )
+    return groups
+
+
+def _receivers(channel: Channel, context: JobContext, groups: tuple[HostGroup, ...]) -> tuple[str, ...]:
+    """The hosts that get a channel: all, or those of the groups that it names.
+
+    Raises:
+        StepBridgeError: it names a group that the job has not.
+    """
+    wanted = _source(channel).instance_group_names
+    names = [group.name for group in groups]
+    for name in wanted:
+        if name not in names:
+            raise StepBridgeError(
+                f"{_what(channel, context)} is for the instance group {name}, which the job has not",
+                did_you_mean(name, names),
+            )
+    return all_hosts(tuple(group for group in groups if not wanted or group.name in wanted))
+
+
+def _shard(channel: Channel, host: str, receivers: tuple[str, ...]) -> tuple[int, int] | None:
     """(index, hosts) where each host gets a part of the objects; None where it gets all."""
     sharded = _source(channel).s3_data_distribution_type == "ShardedByS3Key"
-    return (index, hosts) if sharded and hosts > 1 else None
+    return (receivers.index(host), len(receivers)) if sharded and len(receivers) > 1 else None
 
 
 def _refuse_kind(channel: Channel, mode: str, what: str) -> None:
@@ -281,7 +340,7 @@ def _refuse_kind(channel: Channel, mode: str, what: str) -> None:
         )
 
 
-def _pipes(job: TrainingRequest, context: JobContext, hosts: tuple[str, ...]) -> tuple[Pipe, ...]:
+def _pipes(job: TrainingRequest, context: JobContext, groups: tuple[HostGroup, ...]) -> tuple[Pipe, ...]:
     """The pipes of all hosts, for channels in input mode Pipe."""
     pipes = []
     for channel in job.input_data_config:
@@ -291,13 +350,14 @@ def _pipes(job: TrainingRequest, context: JobContext, hosts: tuple[str, ...]) ->
             continue
         refuse_elsewhere(what)
         stream = _stream(channel, context, what)
+        receivers = _receivers(channel, context, groups)
         pipes += [
             Pipe(
                 context.folder / host / "input" / "data",
                 channel.channel_name,
-                replace(stream, shard=_shard(channel, index, len(hosts))).epoch,
+                replace(stream, shard=_shard(channel, host, receivers)).epoch,
             )
-            for index, host in enumerate(hosts)
+            for host in receivers
         ]
     return tuple(pipes)
 
@@ -320,7 +380,7 @@ def _stream(channel: Channel, context: JobContext, what: str) -> Stream:
 
 
 def _channel_mounts(
-    channel: Channel, context: JobContext, index: int, hosts: int, folder: Path
+    channel: Channel, context: JobContext, shard: tuple[int, int] | None, folder: Path
 ) -> tuple[Mount, ...]:
     source = _source(channel)
     return mounts_for(
@@ -330,7 +390,7 @@ def _channel_mounts(
         staging=folder / "channels" / channel.channel_name,
         what=_what(channel, context),
         kind=source.s3_data_type,
-        shard=_shard(channel, index, hosts),
+        shard=shard,
     )
 
 
