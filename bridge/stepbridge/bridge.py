@@ -56,6 +56,7 @@ from .service.control import Control
 from .service.endpoint import Endpoint
 from .service.job_logs import RunLogs
 from .service.keys import Keys
+from .service.queues import Queues
 from .service.records import Records
 from .service.registry import ModelRegistry
 from .service.sagemaker import SageMakerApi
@@ -509,6 +510,7 @@ class Bridge:
             bus=self.bus,
             arns=Arns(self.workspace.region, settings.account),
             registry=registry,
+            queues=Queues(self.workspace.region),
             runs=self.workspace.runs,
         )
 
