@@ -182,6 +182,7 @@ class Bridge:
             client=own_s3(workspace.region),
             placeholder=DEFAULT_ACCOUNT,
             tell=tell,
+            limit=workspace.settings.aws_limit_gb * 1e9,
         )
 
     # programs
