@@ -502,6 +502,7 @@ class Bridge:
             region=self.workspace.region,
             account=settings.account,
             owner=(owner.uid, owner.gid),
+            workspace=self.workspace.root,
         )
         return RunServices(
             jobs=JobRunner(jobs),

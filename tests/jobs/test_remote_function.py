@@ -45,9 +45,11 @@ def pickled(path: Path, *, where: str | None = None) -> bytes:
 def test_the_source_is_the_file_that_the_function_names(store: ObjectStore, tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     store.put("s3://bucket/pipe/Double/now/function/payload.pkl", pickled(program))
-    assert sources_of(store, ARGUMENTS) == (CodeMapping(program, str(program)),)
+    assert sources_of(store, ARGUMENTS, tmp_path) == (CodeMapping(program, str(program)),)
     store.put("s3://bucket/alone/function/payload.pkl", pickled(program))
-    assert sources_of(store, ["--s3_base_uri", "s3://bucket/alone/"]) == (CodeMapping(program, str(program)),)
+    assert sources_of(store, ["--s3_base_uri", "s3://bucket/alone/"], tmp_path) == (
+        CodeMapping(program, str(program)),
+    )
 
 
 @pytest.mark.parametrize("where", ["<stdin>", "program.py", "/nowhere/program.py", json.__file__])
@@ -59,15 +61,30 @@ def test_no_source_that_is_not_here_or_is_installed(store: ObjectStore, tmp_path
     store.put(
         "s3://bucket/pipe/Double/now/function/payload.pkl", pickled(tmp_path / "program.py", where=where)
     )
-    assert sources_of(store, ARGUMENTS) == ()
+    assert sources_of(store, ARGUMENTS, tmp_path) == ()
 
 
 @pytest.mark.parametrize("content", [b"", b"no pickle", b"\x80\x05X\xff\xff\xff\xff"])
-def test_a_damaged_function_is_the_jobs_own_problem(store: ObjectStore, content: bytes) -> None:
+def test_a_damaged_function_is_the_jobs_own_problem(
+    store: ObjectStore, tmp_path: Path, content: bytes
+) -> None:
     store.put("s3://bucket/pipe/Double/now/function/payload.pkl", content)
-    assert sources_of(store, ARGUMENTS) == ()
-    assert sources_of(store, ["--s3_base_uri", "s3://bucket/nothing"]) == ()
-    assert sources_of(store, []) == ()
+    assert sources_of(store, ARGUMENTS, tmp_path) == ()
+    assert sources_of(store, ["--s3_base_uri", "s3://bucket/nothing"], tmp_path) == ()
+    assert sources_of(store, [], tmp_path) == ()
+
+
+def test_no_source_outside_of_the_workspace(store: ObjectStore, tmp_path: Path) -> None:
+    """The function may come from somebody else's S3; it names what it likes."""
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    store.put("s3://bucket/pipe/Double/now/function/payload.pkl", pickled(tmp_path / "secret.py"))
+    assert sources_of(store, ARGUMENTS, inside) == ()
+    (inside / "link.py").symlink_to(tmp_path / "secret.py")
+    named = pickled(tmp_path / "secret.py", where=str(inside / "link.py"))
+    store.put("s3://bucket/pipe/Double/now/function/payload.pkl", named)
+    assert sources_of(store, ARGUMENTS, inside) == ()
+    assert sources_of(store, ARGUMENTS, None) == ()
 
 
 def test_nothing_of_a_pickle_is_run(store: ObjectStore, tmp_path: Path) -> None:
@@ -75,7 +92,7 @@ def test_nothing_of_a_pickle_is_run(store: ObjectStore, tmp_path: Path) -> None:
     store.put(
         "s3://bucket/pipe/Double/now/function/payload.pkl", f"cos\nsystem\n(S'touch {mark}'\ntR.".encode()
     )
-    assert sources_of(store, ARGUMENTS) == ()
+    assert sources_of(store, ARGUMENTS, tmp_path) == ()
     assert not mark.exists()
 
 
@@ -103,6 +120,7 @@ def test_a_job_that_calls_a_function(store: ObjectStore, tmp_path: Path) -> None
         image_config=ImageConfig("sha256:1", (), (), {}, "/", ""),
         sources=WorkspaceSources(store),
         labels={"stepbridge.step": "Double"},
+        workspace=tmp_path,
     )
     request = {
         "AlgorithmSpecification": {

@@ -64,6 +64,7 @@ class JobContext(Struct, frozen=True):
     environment: Mapping[str, str] = field(default_factory=dict)  # endpoint and credentials
     labels: Mapping[str, str] = field(default_factory=dict)
     payload: Path = Path(__file__).parent / "payload"
+    workspace: Path | None = None  # the user's own folder
 
 
 class OutputMove(Struct, frozen=True):

@@ -47,12 +47,17 @@ def checked(entrypoint: Sequence[str], step: str, image: str) -> tuple[str, ...]
     return ("/bin/sh", "-c", _CHECKED, f"{PAYLOAD_TARGET}/remote_function.py", step, image, *entrypoint)
 
 
-def sources_of(store: ObjectStore, arguments: Sequence[str]) -> tuple[CodeMapping, ...]:
-    """The files of this machine that the function was defined in, each where the function says it is.
+def sources_of(
+    store: ObjectStore, arguments: Sequence[str], workspace: Path | None
+) -> tuple[CodeMapping, ...]:
+    """The files of the workspace that the function was defined in, each where the function says it is.
 
     Args:
         arguments: ContainerArguments; they say where the pickled function lies.
+        workspace: no file outside of it is shown to a job: the function may be somebody else's.
     """
+    if workspace is None:
+        return ()
     uri = "/".join(
         part.strip("/") if number else part.rstrip("/")
         for number, part in enumerate(_place(arguments))
@@ -61,7 +66,8 @@ def sources_of(store: ObjectStore, arguments: Sequence[str]) -> tuple[CodeMappin
     info = store.head(f"{uri}/payload.pkl") if uri.startswith("s3://") else None
     if info is None:
         return ()
-    found = dict.fromkeys(name for name in _strings(info.path.read_bytes()) if _is_source(name))
+    names = dict.fromkeys(_strings(info.path.read_bytes()))
+    found = [name for name in names if _is_source(name, workspace)]
     return tuple(CodeMapping(Path(name), name) for name in found)
 
 
@@ -95,11 +101,12 @@ def _strings(pickled: bytes) -> Iterator[str]:
         return
 
 
-def _is_source(name: str) -> bool:
+def _is_source(name: str, workspace: Path) -> bool:
     path = Path(name)
     return (
         path.is_absolute()
         and path.suffix == ".py"
         and not any(part in _INSTALLED for part in path.parts)
         and path.is_file()
+        and path.resolve().is_relative_to(workspace.resolve())
     )

@@ -428,7 +428,9 @@ def _script_mode(
     values = dict(job.hyper_parameters)
     runner = Mount(context.payload, PAYLOAD_TARGET, read_only=True)
     if is_remote_function(job.algorithm_specification.container_entrypoint):
-        sources = remote_function.sources_of(context.store, job.algorithm_specification.container_arguments)
+        sources = remote_function.sources_of(
+            context.store, job.algorithm_specification.container_arguments, context.workspace
+        )
         return values, (*remote_function.mounts_of(sources), runner), sources
     uri = _unquoted(values.get("sagemaker_submit_directory", ""))
     if not uri or uri.startswith("/"):
