@@ -124,6 +124,24 @@ async def test_a_breakpoint_in_a_function(project: Project) -> None:
     assert run.statuses() == {"Double": "Succeeded", "Add": "Succeeded"}
 
 
+@pytest.mark.parametrize("project", WITH_SDK, indirect=True)
+async def test_an_exception_in_a_function_stops_where_it_leaves_the_users_code(project: Project) -> None:
+    """The SDK catches it: for Python it is no crash, for debugpy one that the user's code did not handle."""
+    program = project.root / "functions.py"
+    line = line_of(program, "raise ValueError")
+    options = ("--debug", "Double", "-p", "Start=-1")
+    async with project.run(*options, program="functions.py") as run:
+        waiting = await run.debug_state("Double", "waiting")
+        async with await DapClient.connect("127.0.0.1", waiting["port"]) as client:
+            await client.attach(exceptions=["userUnhandled"])
+            path, stopped, frame, body = await client.where()
+            assert (body["reason"], path, stopped) == ("exception", str(program), line)
+            assert (await client.local_variables(frame["id"]))["number"] == "-1"
+            await client.resume(body["threadId"])
+        assert await run.end() == 1
+    assert "ValueError: -1 is too little" in run.finished("Double")["failure"]
+
+
 @pytest.mark.parametrize(
     "project", [pytest.param(in_containers(PYTHON_39), marks=needs(PYTHON_39))], indirect=True
 )
