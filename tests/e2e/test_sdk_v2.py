@@ -125,6 +125,21 @@ async def test_a_breakpoint_in_a_function(project: Project) -> None:
 
 
 @pytest.mark.parametrize("project", WITH_SDK, indirect=True)
+async def test_a_breakpoint_in_a_module_that_a_function_takes_along(project: Project) -> None:
+    helper = project.root / "source" / "helper.py"
+    line = line_of(helper, "yield from")
+    async with project.run("--debug", "Sum", program="workdir.py") as run:
+        waiting = await run.debug_state("Sum", "waiting")
+        async with await DapClient.connect("127.0.0.1", waiting["port"]) as client:
+            await client.attach(breakpoints={str(helper): [line]})
+            path, stopped, frame, body = await client.where()
+            assert (path, stopped, frame["name"]) == (str(helper), line, "numbers")
+            await client.resume(body["threadId"])
+        assert await run.end() == 0, run.errors[-3000:]
+    assert "result 6" in run.errors.splitlines()
+
+
+@pytest.mark.parametrize("project", WITH_SDK, indirect=True)
 async def test_an_exception_in_a_function_stops_where_it_leaves_the_users_code(project: Project) -> None:
     """The SDK catches it: for Python it is no crash, for debugpy one that the user's code did not handle."""
     program = project.root / "functions.py"
