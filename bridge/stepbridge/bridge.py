@@ -56,6 +56,7 @@ from .service.control import Control
 from .service.endpoint import Endpoint
 from .service.job_logs import RunLogs
 from .service.keys import Keys
+from .service.queues import Queues
 from .service.records import Records
 from .service.registry import ModelRegistry
 from .service.sagemaker import SageMakerApi
@@ -181,6 +182,7 @@ class Bridge:
             client=own_s3(workspace.region),
             placeholder=DEFAULT_ACCOUNT,
             tell=tell,
+            limit=workspace.settings.aws_limit_gb * 1e9,
         )
 
     # programs
@@ -500,6 +502,7 @@ class Bridge:
             region=self.workspace.region,
             account=settings.account,
             owner=(owner.uid, owner.gid),
+            workspace=self.workspace.root,
         )
         return RunServices(
             jobs=JobRunner(jobs),
@@ -509,6 +512,7 @@ class Bridge:
             bus=self.bus,
             arns=Arns(self.workspace.region, settings.account),
             registry=registry,
+            queues=Queues(self.workspace.region),
             runs=self.workspace.runs,
         )
 

@@ -10,7 +10,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Struct
@@ -38,6 +38,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
     process_python: dict[str, str] = {}  # glob of an image URI -> interpreter, for the process engine
     data: dict[str, str] = {}  # s3://bucket/prefix -> local file or folder
     aws: bool = False  # what is missing in the local S3 comes from the real one, outputs go there
+    aws_limit_gb: Annotated[float, msgspec.Meta(ge=0)] = (
+        10.0  # most that one object or prefix may be to fetch
+    )
     stubs: dict[str, dict[str, Any]] = {}  # step name -> its outputs
     environment: dict[str, str] = {}  # added to the pipeline program's environment
     debug: DebugSettings = DebugSettings()

@@ -50,14 +50,19 @@ def environment() -> dict[str, str]:
     return clean | {"PYTHONPATH": f"{ROOT / 'bridge'}:{ROOT / 'lsp'}"}
 
 
-async def start_server(cwd: Path, *options: str, stdin: int | None = asyncio.subprocess.PIPE) -> Server:
+async def start_server(
+    cwd: Path,
+    *options: str,
+    stdin: int | None = asyncio.subprocess.PIPE,
+    variables: Mapping[str, str] = {},
+) -> Server:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",
         "import sys; from stepbridge.dap.server import serve;sys.exit(serve(0, token='--token' in sys.argv))",
         *options,
         cwd=cwd,
-        env=environment(),
+        env={**environment(), **variables},
         stdin=stdin,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .conftest import Editor, line_of
+import pytest
+
+from tests.support.dap_client import RequestFailed
+
+from .conftest import Editor, line_of, start_server
+
+NOBODY = {
+    "AWS_CONFIG_FILE": "/dev/null",
+    "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
 
 
 async def test_a_run_without_breakpoints_goes_to_its_end(editor: Editor, engine: str) -> None:
@@ -14,6 +24,24 @@ async def test_a_run_without_breakpoints_goes_to_its_end(editor: Editor, engine:
     assert "[Prepare] prepared 3 rows\n" in stdout
     assert "[Train] trained 3\n" in stdout
     assert editor.children == {}
+
+
+async def test_the_launch_chooses_whether_s3_is_asked(project: Path) -> None:
+    """Nobody is logged in here: with `aws` that is said, and without it nobody asks."""
+    (project / "stepbridge.toml").write_text("aws = true")
+    server = await start_server(project, variables=NOBODY)
+    try:
+        for given in ({"aws": True}, {}):
+            client = await server.client()
+            await client.initialize()
+            with pytest.raises(RequestFailed, match="there are no AWS credentials"):
+                await client.request("launch", {"program": str(project / "pipeline.py"), **given})
+            await client.close()
+        editor = Editor(server, project)
+        await editor.launch(engine="process", aws=False)
+        assert await editor.end() == 0
+    finally:
+        await server.stop()
 
 
 async def test_a_breakpoint_in_a_script_stops_there(editor: Editor, engine: str) -> None:

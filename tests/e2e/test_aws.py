@@ -101,10 +101,19 @@ async def test_inputs_come_from_s3_and_outputs_go_there(tmp_path: Path, options:
         assert code == 1
         assert "stepbridge data put PATH s3://cloud/words" in run.finished("Shout")["failure"]
 
+        (here / "stepbridge.toml").write_text("aws-limit-gb = 9e-9")
+        run, code = await project.run_to_end("--aws", program="definition.json")
+        assert code == 1
+        assert (
+            "s3://cloud/words/ has 2 objects (10 B) to fetch; the limit is 9 B"
+            in run.finished("Shout")["failure"]
+        )
+        (here / "stepbridge.toml").unlink()
+
         run, code = await project.run_to_end("--aws", program="definition.json")
         assert code == 0, run.errors[-2000:]
         notices = [event["message"] for event in run.events if event["event"] == "notice"]
-        assert notices == ["fetching 2 objects from S3: s3://cloud/words/a.txt"]
+        assert notices == ["fetching 2 objects (10 B) from S3: s3://cloud/words"]
         shouted = s3.get_object(Bucket="cloud", Key="shouted/words.txt")["Body"].read()
         assert shouted == b"HELLO THERE"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from pathlib import Path
@@ -125,6 +126,43 @@ def answer_by_the_api(served: Served) -> None:
     assert ended(sagemaker, arn)["FailureReason"].endswith("[Approve] no time")
     with pytest.raises(sagemaker.exceptions.ResourceNotFound, match="No step waits with the callback token"):
         sagemaker.send_pipeline_execution_step_success(CallbackToken=token)
+
+
+async def test_a_worker_that_polls_the_queue_answers(tmp_path):
+    async with serving(tmp_path, *in_processes()) as served:
+        await asyncio.to_thread(answer_by_the_queue, served)
+
+
+def answer_by_the_queue(served: Served) -> None:
+    """Its queue is made by the step: the worker knows nothing but the address."""
+    sagemaker, sqs = served.client("sagemaker"), served.client("sqs")
+    sagemaker.create_pipeline(
+        PipelineName="approval",
+        PipelineDefinition=json.dumps(DEFINITION),
+        RoleArn=ROLE,
+        ClientRequestToken="0" * 32,
+    )
+    arn = sagemaker.start_pipeline_execution(PipelineName="approval")["PipelineExecutionArn"]
+    message = first_message(sqs, DEFINITION["Steps"][0]["SqsQueueUrl"])
+    assert message == {
+        "token": token_of(sagemaker, arn),
+        "pipelineExecutionArn": arn,
+        "arguments": {"who": "me"},
+        "status": "Executing",
+    }
+    sagemaker.send_pipeline_execution_step_success(
+        CallbackToken=message["token"], OutputParameters=[{"Name": "decision", "Value": "yes"}]
+    )
+    assert ended(sagemaker, arn)["PipelineExecutionStatus"] == "Succeeded"
+
+
+def first_message(sqs: Any, url: str) -> dict[str, Any]:
+    for _ in range(600):
+        with contextlib.suppress(sqs.exceptions.QueueDoesNotExist):
+            for message in sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1).get("Messages", []):
+                return dict(json.loads(message["Body"]))
+        time.sleep(0.1)
+    raise AssertionError(f"no message on {url}")
 
 
 def token_of(sagemaker: Any, arn: str) -> str:

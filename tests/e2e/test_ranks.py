@@ -20,11 +20,14 @@ CONTAINERS = pytest.param(in_containers(PYTHON), marks=docker, id="containers")
 ENGINES = [CONTAINERS, pytest.param(in_processes(), id="processes")]
 
 
+def copied(name: str, folder: Path) -> Project:
+    shutil.copytree(Path(__file__).parent / name, folder / name)
+    return Project(folder / name)
+
+
 @pytest.fixture
 def ranks(tmp_path: Path) -> Project:
-    root = tmp_path / "ranks"
-    shutil.copytree(Path(__file__).parent / "ranks", root)
-    return Project(root)
+    return copied("ranks", tmp_path)
 
 
 def left_in_docker(run: Run) -> list[str]:
@@ -65,6 +68,19 @@ async def test_the_hosts_share_the_data_and_talk_to_each_other(ranks, options):
     }
     if "docker" in options:
         assert left_in_docker(run) == []
+
+
+@pytest.mark.parametrize(
+    "options", [*ENGINES, pytest.param(in_containers(TOOLKIT), marks=toolkit, id="toolkit")]
+)
+async def test_instance_groups_have_channels_and_types_of_their_own(tmp_path, options):
+    project = Project(copied("groups", tmp_path).root, options)
+    run, code = await project.run_to_end()
+    assert code == 0, (run.events[-4:], run.errors[-2000:])
+    said = by_host(run)
+    assert {"load algo-1 ml.c5.xlarge ['names', 'shards']", "algo-1 loads a.txt c.txt"} <= set(said["algo-1"])
+    assert {"load algo-2 ml.c5.xlarge ['names', 'shards']", "algo-2 loads b.txt"} <= set(said["algo-2"])
+    assert {"fit algo-3 ml.m5.large ['names']", "algo-3 fits 111"} <= set(said["algo-3"])
 
 
 async def held(run: Run) -> dict[str, int]:

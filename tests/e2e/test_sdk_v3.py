@@ -85,6 +85,26 @@ async def test_a_model_is_created_put_to_work_and_registered(project: Project) -
     assert (answers / "one.json.out").read_text() == "360"
 
 
+@pytest.mark.parametrize("project", [ENGINES["processes"]], indirect=True)
+async def test_a_breakpoint_in_a_function(project: Project) -> None:
+    """`@step`, where this SDK is installed: in the interpreter that ran the program."""
+    program = project.root / "functions.py"
+    line = next(
+        n for n, text in enumerate(program.read_text().splitlines(), 1) if "return number * 2" in text
+    )
+    async with project.run("--debug", "Double", program="functions.py") as run:
+        waiting = await run.debug_state("Double", "waiting")
+        async with await DapClient.connect("127.0.0.1", waiting["port"]) as client:
+            await client.attach(breakpoints={str(program): [line]})
+            path, stopped, frame, body = await client.where()
+            assert (path, stopped, frame["name"]) == (str(program), line, "double")
+            assert (await client.local_variables(frame["id"]))["number"] == "20"
+            await client.resume(body["threadId"])
+        assert await run.end() == 0, run.errors[-3000:]
+    assert run.statuses() == {"Double": "Succeeded", "Add": "Succeeded"}
+    assert "result 42 one" in run.errors.splitlines()
+
+
 @pytest.mark.parametrize("project", [ENGINES["containers"]], indirect=True)
 async def test_a_processor_and_an_endpoint_without_a_pipeline(project: Project) -> None:
     code, out, err = await project.command("run", "deploy.py", *project.options)

@@ -55,6 +55,21 @@ async def eventually(true: Callable[[], bool]) -> None:
 # -- the interpreter is the image --------------------------------------------------------------------------
 
 
+async def test_a_file_that_is_where_it_is_wanted_is_left_there(tmp_path: Path) -> None:
+    """Mounts make a file of a container of it; here it is this machine's own, which the step may change."""
+    program = tmp_path / "program.py"
+    program.write_text("")
+    code = f"import pathlib; pathlib.Path({str(program)!r}).write_text('x')"
+    engine = ProcessEngine()
+    container = await engine.start(
+        spec("python3", "-c", code, mounts=(Mount(program, str(program), read_only=True),))
+    )
+    assert (await container.wait()).code == 0
+    await container.remove()
+    assert program.read_text() == "x"
+    await engine.close()
+
+
 async def test_python_is_the_interpreter_that_stands_for_the_image(tmp_path: Path) -> None:
     make_environment(tmp_path / "venv")
     (packages,) = (tmp_path / "venv/lib").glob("python3*/site-packages")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from stepbridge.errors import StepBridgeError
 from stepbridge.events import AnyEvent, EventBus
 from stepbridge.execution.arns import Arns
 from stepbridge.execution.cache import StepCache
@@ -108,6 +109,18 @@ class NoRegistry:
         return {**request, "ModelPackageArn": "arn:package"}
 
 
+class KeptQueues:
+    """What was put on which queue, decoded."""
+
+    def __init__(self) -> None:
+        self.messages: list[tuple[str, Any]] = []
+
+    def send(self, url: str, body: str, group: str) -> None:
+        if not url.startswith("https://sqs."):
+            raise StepBridgeError(f"{url} is no address of an SQS queue", "Mend it.")
+        self.messages.append((url, json.loads(body)))
+
+
 class Code:
     """Digests of code: what a test says, for code objects and for scripts in models."""
 
@@ -133,6 +146,7 @@ class Lab:
         self.bus = EventBus()
         self.bus.listen(self.events.append)
         self.registry = NoRegistry()
+        self.queues = KeptQueues()
         self.code = Code()
         self.images: dict[str, str | None] = {}  # digests of images; others have one of their own
         self.jobs = JobRunner(self._job_services())
@@ -162,7 +176,17 @@ class Lab:
     def _run_services(self, runs: Path) -> RunServices:
         cache = StepCache(self.journal, self.store, self.code, self._image_digest, self.registry)
         arns = Arns("us-east-1", "123456789012")
-        return RunServices(self.jobs, self.journal, self.store, cache, self.bus, arns, self.registry, runs)
+        return RunServices(
+            self.jobs,
+            self.journal,
+            self.store,
+            cache,
+            self.bus,
+            arns,
+            self.registry,
+            self.queues,
+            runs,
+        )
 
     async def run(
         self, text: str, parameters: Mapping[str, str] | None = None, options: RunOptions | None = None

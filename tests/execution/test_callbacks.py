@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -87,3 +88,44 @@ async def test_a_run_that_is_stopped_waits_no_longer(lab):
     record = await it.executions.finished(record.run)
     assert record.status is RunStatus.STOPPED
     assert it.executions.step_succeeded(token, {}) is None
+    assert [message["status"] for _, message in it.queues.messages] == ["Executing", "Stopping"]
+
+
+async def test_its_message_is_put_on_the_queue(lab):
+    """A worker may answer as soon as the message is there."""
+    it = lab()
+    put = it.queues.send
+
+    def answered(url: str, body: str, group: str) -> None:
+        put(url, body, group)
+        assert group == record.run
+        assert it.executions.step_succeeded(json.loads(body)["token"], {"who": "x"}) == record.arn
+
+    it.queues.send = answered
+    step = {**callback(who="String"), "SqsQueueUrl": {"Get": "Parameters.Queue"}}
+    step["Arguments"] = {"who": {"Get": "Parameters.Who"}, "deep": {"number": 1.5}}
+    parameters = [
+        {"Name": "Queue", "Type": "String", "DefaultValue": "https://sqs.eu-west-1.amazonaws.com/1/q"},
+        {"Name": "Who", "Type": "String", "DefaultValue": "me"},
+    ]
+    record = it.start(definition(step, parameters=parameters))
+    record = await it.executions.finished(record.run)
+    assert record.status is RunStatus.SUCCEEDED
+    shown = it.executions.steps(record.arn)[0]["Metadata"]["Callback"]
+    assert shown["SqsQueueUrl"] == "https://sqs.eu-west-1.amazonaws.com/1/q"
+    ((url, message),) = it.queues.messages
+    assert url == shown["SqsQueueUrl"]
+    assert message == {
+        "token": shown["CallbackToken"],
+        "pipelineExecutionArn": record.arn,
+        "arguments": {"who": "me", "deep": {"number": 1.5}},
+        "status": "Executing",
+    }
+
+
+async def test_an_address_that_is_no_queues_fails_the_step(lab):
+    it = lab()
+    record = it.start(definition({**callback(), "SqsQueueUrl": "approvals"}))
+    record = await it.executions.finished(record.run)
+    assert record.failure.endswith("ClientError: approvals is no address of an SQS queue. Mend it.")
+    assert it.executions.waiting_callbacks() == []

@@ -12,9 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from stepbridge.errors import StepBridgeError, StorageError
 from stepbridge.jobs.pipes import Feeder, Pipe
-from stepbridge.jobs.streams import RECORD_IO_MAGIC, Stream, units_of
+from stepbridge.jobs.streams import Stream, units_of
 from stepbridge.storage.objects import ObjectStore
 
 
@@ -34,17 +36,34 @@ def flowing(given: Stream, epoch: int = 0) -> bytes:
     return b"".join(given.epoch(epoch))
 
 
+MAGIC = struct.pack("<I", 0xCED7230A)
+
+
 def records(data: bytes) -> list[bytes]:
-    """Read as a RecordIO reader does, by the lengths."""
-    found, at = [], 0
+    """Read as dmlc's reader does, by the lengths and their flags: 0 whole, 1 first, 2 middle, 3 last part."""
+    found: list[bytes] = []
+    at, before = 0, 0
     while at < len(data):
-        magic, length = struct.unpack_from("<II", data, at)
-        assert magic == RECORD_IO_MAGIC
-        found.append(data[at + 8 : at + 8 + length])
+        assert data[at : at + 4] == MAGIC
+        (word,) = struct.unpack_from("<I", data, at + 4)
+        flag, length = word >> 29, word & (2**29 - 1)
+        assert flag in ((2, 3) if before in (1, 2) else (0, 1))
+        content = data[at + 8 : at + 8 + length]
+        if flag in (0, 1):
+            found.append(content)
+        else:
+            found[-1] += MAGIC + content
         padding = data[at + 8 + length : at + 8 + length + -length % 4]
         assert padding == bytes(-length % 4)
         at += 8 + length + len(padding)
+        before = flag
+    assert before in (0, 3)
     return found
+
+
+def heads(data: bytes) -> list[int]:
+    """Where a reader that starts anywhere takes something for the head of a record's part."""
+    return [at for at in range(0, len(data), 4) if data[at : at + 4] == MAGIC]
 
 
 class TestWhatFlows:
@@ -62,6 +81,35 @@ class TestWhatFlows:
         data = flowing(stream(store, record_io=True))
         assert len(data) % 4 == 0
         assert records(data) == [b"one,", b"two", b"3333"]
+
+    @given(
+        st.lists(st.lists(st.sampled_from([MAGIC, MAGIC[:2], b"x", b"four", b""]), max_size=9), max_size=4)
+    )
+    def test_a_record_is_cut_where_a_reader_would_take_it_for_another(self, contents):
+        made = [b"".join(pieces) for pieces in contents]
+        data = flowing(Stream("x", tuple((item,) for item in made), record_io=True))
+        assert records(data) == made
+        parts = sum(1 + len([at for at in heads(item) if at + 4 <= len(item)]) for item in made)
+        assert len(heads(data)) == parts, "the magic number stands where a part begins, and nowhere else"
+
+    def test_the_parts_of_a_record_are_those_of_dmlc(self):
+        data = flowing(Stream("x", ((MAGIC + b"four" + MAGIC + MAGIC + b"end",),), record_io=True))
+        parts = ((1, b""), (2, b"four"), (2, b""), (3, b"end\0"))
+        lengths = (0, 4, 0, 3)
+        assert data == b"".join(
+            MAGIC + struct.pack("<I", flag << 29 | length) + content
+            for (flag, content), length in zip(parts, lengths, strict=True)
+        )
+
+    @pytest.mark.parametrize("at", [0, 4, 2**20 - 4, 2**20, 2**20 - 2, 2**21 + 4])
+    def test_a_large_file_is_cut_as_well(self, tmp_path, at):
+        """It is read in pieces of 1 MiB: the number is found at their ends, not between two words."""
+        content = bytearray(2**21 + 11)
+        content[at : at + 4] = MAGIC
+        (tmp_path / "large").write_bytes(content)
+        data = flowing(Stream("x", ((tmp_path / "large",),), record_io=True))
+        assert records(data) == [bytes(content)]
+        assert len(heads(data)) == (2 if at % 4 == 0 else 1)
 
     @pytest.mark.parametrize("record_io", [False, True])
     def test_compressed_objects_arrive_as_they_were(self, store, record_io):

@@ -108,6 +108,60 @@ def test_training_config_files(context):
     assert plan.scripts == ("/opt/ml/code/train.py",)
 
 
+def in_groups(**counts: int) -> dict[str, object]:
+    """A job whose channel `train` is sharded over the group `fit`; its channel `all` is for all."""
+    groups = [
+        {"InstanceGroupName": name, "InstanceType": f"ml.{name}.large", "InstanceCount": count}
+        for name, count in counts.items()
+    ]
+    source = {"S3Uri": "s3://bucket/data", "S3DataType": "S3Prefix"}
+    own = {**source, "S3DataDistributionType": "ShardedByS3Key", "InstanceGroupNames": ["fit"]}
+    channels = [
+        {"ChannelName": "train", "DataSource": {"S3DataSource": own}},
+        {"ChannelName": "all", "DataSource": {"S3DataSource": source}},
+    ]
+    return {**TRAINING, "ResourceConfig": {"InstanceGroups": groups}, "InputDataConfig": channels}
+
+
+def test_instance_groups(context):
+    plan = plan_training(in_groups(load=1, fit=2, none=0), context)
+    told, channels, files = [], [], []
+    for container in plan.containers:
+        folder = mount_at(container.mounts, "/opt/ml/input").source
+        told.append(json.loads((folder / "config" / "resourceconfig.json").read_text()))
+        channels.append(list(json.loads((folder / "config" / "inputdataconfig.json").read_text())))
+        own = [m.source for m in container.mounts if m.target == "/opt/ml/input/data/train"]
+        files.append([p.relative_to(own[0]).as_posix() for p in own[0].rglob("*.csv")] if own else None)
+        assert (folder / "data" / "train").is_dir() is bool(own)
+    assert [(t["current_host"], t["current_group_name"], t["current_instance_type"]) for t in told] == [
+        ("algo-1", "load", "ml.load.large"),
+        ("algo-2", "fit", "ml.fit.large"),
+        ("algo-3", "fit", "ml.fit.large"),
+    ]
+    for one in told:
+        assert one["hosts"] == ["algo-1", "algo-2", "algo-3"]
+        assert one["instance_groups"] == [
+            {"instance_group_name": "load", "instance_type": "ml.load.large", "hosts": ["algo-1"]},
+            {"instance_group_name": "fit", "instance_type": "ml.fit.large", "hosts": ["algo-2", "algo-3"]},
+            {"instance_group_name": "none", "instance_type": "ml.none.large", "hosts": []},
+        ]
+    assert channels == [["all"], ["train", "all"], ["train", "all"]]
+    assert files[0] is None
+    assert [sorted(found or ()) for found in files[1:]] == [["a.csv", "deep/c.csv"], ["b.csv"]]
+
+
+def test_instance_groups_that_make_no_cluster(context):
+    with pytest.raises(StepBridgeError, match="channel train of job is for the instance group fit") as caught:
+        plan_training(in_groups(load=1, fitt=1), context)
+    assert caught.value.hint == 'Did you mean "fitt"?'
+    with pytest.raises(StepBridgeError, match="job: its instance groups have no instance"):
+        plan_training(in_groups(fit=0), context)
+    request = in_groups(fit=1)
+    request["ResourceConfig"]["InstanceGroups"] *= 2
+    with pytest.raises(StepBridgeError, match="job: two instance groups have the name fit"):
+        plan_training(request, context)
+
+
 def with_channel(mode: str, kind: str = "S3Prefix") -> dict[str, object]:
     source = {"S3Uri": "s3://bucket/data", "S3DataType": kind}
     channel = {"ChannelName": "train", "InputMode": mode, "DataSource": {"S3DataSource": source}}

@@ -34,10 +34,23 @@ def test_records_of_binary_formats_keep_their_framing(contents: list[bytes]):
     assert pieces(b"".join(tf), "TFRecord") == tf
 
 
+def part(flag: int, content: bytes) -> bytes:
+    return struct.pack("<II", 0xCED7230A, flag << 29 | len(content)) + content + bytes(-len(content) % 4)
+
+
+def test_a_record_in_parts_stays_together():
+    first = part(1, b"four") + part(2, b"") + part(3, b"end")
+    assert pieces(first + part(0, b"whole") + first, "RecordIO") == [first, part(0, b"whole"), first]
+
+
 @pytest.mark.parametrize(
     ("data", "kind"),
     [
         (b"no records at all", "RecordIO"),
+        (part(2, b"no beginning"), "RecordIO"),
+        (part(1, b"and then") + part(0, b"another"), "RecordIO"),
+        (part(1, b"no end"), "RecordIO"),
+        (part(0, b"the head is torn") + b"\x0a\x23", "RecordIO"),
         (struct.pack("<II", 0xCED7230A, 1 << 28) + b"short", "RecordIO"),
         (b"no", "TFRecord"),
         (struct.pack("<Q", 1 << 60) + b"crc1short", "TFRecord"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 from stepbridge.errors import StorageError
 from stepbridge.storage.cloud import CloudStore, own_s3
+from stepbridge.storage.download import shown
 
 from .conftest import MakeClient
 
@@ -28,10 +30,10 @@ class Here:
         client.meta.events.register("before-call.s3", lambda model, **named: self.asked.append(model.name))
         self.store = self.again()
 
-    def again(self) -> CloudStore:
+    def again(self, **more: float) -> CloudStore:
         """As a new process opens it."""
         self.store = CloudStore(
-            self.root, None, client=self.client, placeholder=PLACEHOLDER, tell=self.told.append
+            self.root, None, client=self.client, placeholder=PLACEHOLDER, tell=self.told.append, **more
         )
         return self.store
 
@@ -57,7 +59,7 @@ def text(store: CloudStore, uri: str) -> str:
 
 def test_an_object_comes_when_it_is_asked_for(here: Here, data: str) -> None:
     assert text(here.store, "s3://data/train/a.csv") == "train/a.csv"
-    assert here.told == ["fetching 1 object from S3: s3://data/train/a.csv"]
+    assert here.told == ["fetching 1 object (11 B) from S3: s3://data/train/a.csv"]
     before = len(here.asked)
     assert text(here.store, "s3://data/train/a.csv") == "train/a.csv"
     found = here.store.read("data", "train/a.csv")
@@ -138,10 +140,10 @@ def test_an_object_that_may_not_be_read_fails_its_input(here: Here, s3: Any, dat
     """The rest of a prefix would be taken for the whole."""
     download = here.client.download_file
 
-    def refuse(bucket: str, key: str, path: str) -> None:
+    def refuse(bucket: str, key: str, path: str, **more: Any) -> None:
         if key == "train/deep/b.csv":
             raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "GetObject")
-        download(bucket, key, path)
+        download(bucket, key, path, **more)
 
     here.client.download_file = refuse
     for _ in range(2):  # it is not forgotten by the next who asks
@@ -165,6 +167,61 @@ def test_a_refusal_of_one_object_leaves_the_others(here: Here, data: str) -> Non
     assert here.store.head("s3://data/train") is None
     assert text(here.store, "s3://data/train/a.csv") == "train/a.csv"
     assert len([line for line in here.told if "refuses" in line]) == 1
+
+
+def test_more_than_the_limit_is_refused_before_anything_is_fetched(here: Here, data: str) -> None:
+    """11 bytes and 16: the limit counts what one question would fetch, without what is here already."""
+    store = here.again(limit=26.0)
+    for _ in range(2):
+        with pytest.raises(StorageError) as caught:
+            store.mountable("s3://data/train")
+        assert (
+            caught.value.message == "--aws: s3://data/train/ has 2 objects (27 B) to fetch; the limit is 26 B"
+        )
+        assert caught.value.hint.startswith("Raise aws-limit-gb in stepbridge.toml, or put a sample there:")
+    assert "GetObject" not in here.asked
+    assert here.told == []
+    assert text(store, "s3://data/train/a.csv") == "train/a.csv"
+    folder = store.mountable("s3://data/train")
+    assert folder is not None
+    assert (folder / "deep" / "b.csv").read_text() == "train/deep/b.csv"
+    with pytest.raises(StorageError, match=r"s3://data/training\.txt has 1 object \(12 B\) to fetch"):
+        here.again(limit=11.0).head("s3://data/training.txt")
+    assert here.again(limit=12.0).head("s3://data/training.txt") is not None
+
+
+def test_a_long_download_tells_how_far_it_has_come(here: Here, s3: Any, data: str) -> None:
+    s3.put_object(Bucket="data", Key="big/one", Body=bytes(1_500_000))
+    s3.put_object(Bucket="data", Key="big/two", Body=bytes(1_500_000))
+    here.again(progress_seconds=0.0).mountable("s3://data/big")
+    first, *others = here.told
+    assert first == "fetching 2 objects (3 MB) from S3: s3://data/big/"
+    found = [re.fullmatch(r"fetched (.+) of 3 MB \((\d+)%\) from s3://data/big/", line) for line in others]
+    assert found
+    assert all(found)
+    shares = sorted(int(match[2]) for match in found if match)
+    assert 0 <= shares[0] < shares[-1] <= 100
+    here.told.clear()
+    s3.put_object(Bucket="data", Key="more/one", Body=bytes(1_500_000))
+    here.again().mountable("s3://data/more")
+    assert here.told == ["fetching 1 object (1.5 MB) from S3: s3://data/more/"], "a short one is not told of"
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1 kB"),
+        (1234, "1.23 kB"),
+        (99_960, "100 kB"),
+        (999_600, "1 MB"),
+        (12e9, "12 GB"),
+        (3e18, "3000 PB"),
+    ],
+)
+def test_sizes_in_words(size: float, text: str) -> None:
+    assert shown(size) == text
 
 
 def test_no_network_is_told_once(here: Here, client: MakeClient) -> None:

@@ -35,6 +35,7 @@ class LaunchArguments(Arguments, frozen=True, kw_only=True):
     use_cache: bool | None = None
     engine: str | None = None
     python: str | None = None
+    aws: bool | None = None
     env: dict[str, str | int | float | bool | None] | None = None
     stop_on_entry: bool = False
     break_on_start: bool | list[str] = False

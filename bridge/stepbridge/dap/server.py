@@ -340,7 +340,7 @@ def _launching(session: PipelineSession, connection: Connection) -> Callable[[Re
 
 async def _open_bridge(launch: Launch) -> Bridge:
     given = launch.arguments
-    return await Bridge.open(launch.workspace, engine=given.engine, python=given.python)
+    return await Bridge.open(launch.workspace, engine=given.engine, python=given.python, aws=given.aws)
 
 
 # the process

@@ -107,7 +107,8 @@ class ProcessEngine:
         identity = f"{self._mine}{next(self._number)}"
         folder = self._folder / identity
         (folder / "root").mkdir(parents=True)
-        spec = replace(spec, mounts=(*spec.mounts, self._hosts(spec, folder)))
+        elsewhere = [mount for mount in spec.mounts if str(mount.source) != mount.target]  # others are there
+        spec = replace(spec, mounts=(*elsewhere, self._hosts(spec, folder)))
         container = ProcessContainer(identity, spec, folder, self._containers)
         self._containers[identity] = container
         order = {

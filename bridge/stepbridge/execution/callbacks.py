@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
 
@@ -19,12 +20,13 @@ class Callbacks:
     def __init__(self) -> None:
         self._waiting: dict[str, asyncio.Future[Answer]] = {}
 
-    async def wait(self, token: str) -> Answer:
-        """Until somebody answers with this token."""
+    @contextlib.contextmanager
+    def expected(self, token: str) -> Iterator[asyncio.Future[Answer]]:
+        """What somebody will answer with this token. It may be answered from now on."""
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting[token] = future
         try:
-            return await future
+            yield future
         finally:
             del self._waiting[token]
 

@@ -57,7 +57,7 @@ class Session:
         self._unattended.set()
         self.debugger = StepDebugger(
             debug,
-            script=ScriptTarget(files=plan.scripts) if plan.scripts else None,
+            script=_target(plan),
             mappings=self.mappings,
             runtime=self._runtime,
             debugpy=owner.cache,
@@ -109,6 +109,13 @@ class Session:
                 error=process.error,
             )
         )
+
+
+def _target(plan: JobPlan) -> ScriptTarget | None:
+    """The user's own processes, as far as the plan names them."""
+    if not plan.scripts and not plan.modules:
+        return None
+    return ScriptTarget(files=plan.scripts, modules=plan.modules)
 
 
 def code_of(plan: JobPlan) -> tuple[PathMapping, ...]:

@@ -43,7 +43,7 @@ from .journal import ExecutionRecord, Journal
 from .retry import RetryState
 from .scope import RunScope
 from .state import StepState
-from .steps import HANDLERS, Registry, StepContext, StepFailure, StepResult, StepStoppedError
+from .steps import HANDLERS, Queues, Registry, StepContext, StepFailure, StepResult, StepStoppedError
 
 _log = logging.getLogger(__name__)
 
@@ -93,6 +93,7 @@ class RunServices(Struct, frozen=True):
     bus: EventBus
     arns: Arns
     registry: Registry
+    queues: Queues
     runs: Path  # folder of all runs
 
 
@@ -340,6 +341,7 @@ class Execution:
             arns=services.arns,
             callbacks=self.callbacks,
             registry=services.registry,
+            queues=services.queues,
             notice=lambda text: self._publish(
                 Notice(run=self.run, time=time.time(), step=state.plan.name, message=text)
             ),

@@ -134,6 +134,7 @@ class JobServices(Struct, frozen=True):
     region: str
     account: str
     owner: tuple[int, int]  # user and group that the workspace belongs to
+    workspace: Path | None = None
 
 
 class JobRunner:
@@ -195,6 +196,7 @@ class JobRunner:
             image_config=image.config,
             sources=services.sources,
             environment=environment,
+            workspace=services.workspace,
             labels={"stepbridge.run": order.run, "stepbridge.step": order.step, "stepbridge.job": order.name},
         )
         return order.planner(order.request, context)

@@ -13,11 +13,10 @@ from typing import Any
 from stepbridge.engines.base import ContainerSpec, Mount
 from stepbridge.errors import StepBridgeError
 
-from .plan import CodeMapping, JobContext, JobPlan, container_name, writable
+from .plan import PAYLOAD_TARGET, CodeMapping, JobContext, JobPlan, container_name, writable
 
 TASK = "/var/task"
 CALL = "/opt/stepbridge-call"
-PAYLOAD_TARGET = "/opt/stepbridge-jobs"
 RESULT = "result.json"
 _RUNNER = f"{PAYLOAD_TARGET}/invoke.py"
 

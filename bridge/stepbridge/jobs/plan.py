@@ -15,6 +15,8 @@ from stepbridge.storage.objects import ObjectStore
 
 from .pipes import Pipe
 
+PAYLOAD_TARGET = "/opt/stepbridge-jobs"  # where containers see what of ours runs in them
+
 
 class CodeMapping(Struct, frozen=True):
     """A file or folder of the workspace and where a container sees it."""
@@ -62,6 +64,7 @@ class JobContext(Struct, frozen=True):
     environment: Mapping[str, str] = field(default_factory=dict)  # endpoint and credentials
     labels: Mapping[str, str] = field(default_factory=dict)
     payload: Path = Path(__file__).parent / "payload"
+    workspace: Path | None = None  # the user's own folder
 
 
 class OutputMove(Struct, frozen=True):
@@ -111,6 +114,7 @@ class JobPlan(Struct, frozen=True):
     time_limit: float  # seconds
     scripts: tuple[str, ...]  # names or container paths of the user's own scripts; empty: not known
     code: tuple[CodeMapping, ...]
+    modules: tuple[str, ...] = ()  # those that `python -m` runs as the user's own
     internal_network: bool = False
     notices: tuple[str, ...] = ()  # arguments without meaning on this machine
     client: JobClient | None = None  # the first container is a server: it does nothing by itself
@@ -156,10 +160,15 @@ def as_text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-class InstanceGroup(Request, frozen=True, kw_only=True):
-    instance_group_name: str = "homogeneousCluster"
-    instance_type: str = "ml.m5.xlarge"
-    instance_count: int = 1
+HOMOGENEOUS = "homogeneousCluster"  # the group of a cluster without instance groups
+
+
+class HostGroup(Struct, frozen=True):
+    """Hosts of one instance type: all of a job's, or those of one of its instance groups."""
+
+    name: str
+    instance_type: str
+    hosts: tuple[str, ...]
 
 
 def host_names(count: int) -> tuple[str, ...]:
@@ -167,21 +176,29 @@ def host_names(count: int) -> tuple[str, ...]:
     return tuple(f"algo-{number + 1}" for number in range(count))
 
 
-def resource_config(host: str, hosts: tuple[str, ...], instance_type: str) -> dict[str, object]:
+def all_hosts(groups: tuple[HostGroup, ...]) -> tuple[str, ...]:
+    return tuple(host for group in groups for host in group.hosts)
+
+
+def resource_config(host: str, groups: tuple[HostGroup, ...]) -> dict[str, object]:
     """`resourceconfig.json` of one host (contract: shared by training and processing containers).
 
     `hosts` is sorted as text, as the service does it: algo-10 comes before algo-2.
     """
-    group = "homogeneousCluster"
-    hosts = tuple(sorted(hosts))
+    own = next(group for group in groups if host in group.hosts)
     return {
         "current_host": host,
-        "hosts": list(hosts),
+        "hosts": sorted(all_hosts(groups)),
         "network_interface_name": "eth0",
-        "current_instance_type": instance_type,
-        "current_group_name": group,
+        "current_instance_type": own.instance_type,
+        "current_group_name": own.name,
         "instance_groups": [
-            {"instance_group_name": group, "instance_type": instance_type, "hosts": list(hosts)}
+            {
+                "instance_group_name": group.name,
+                "instance_type": group.instance_type,
+                "hosts": sorted(group.hosts),
+            }
+            for group in groups
         ],
     }
 

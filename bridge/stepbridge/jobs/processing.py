@@ -17,7 +17,9 @@ from stepbridge.engines.base import ContainerSpec, Mount
 
 from .channels import mounts_for
 from .plan import (
+    HOMOGENEOUS,
     CodeMapping,
+    HostGroup,
     JobContext,
     JobPlan,
     OutputMove,
@@ -162,7 +164,7 @@ def _container(
     description = {"ProcessingJobArn": context.arn, "ProcessingJobName": context.name, **request}
     (config / "processingjobconfig.json").write_text(json.dumps(description, default=str), "utf-8")
     (config / "resourceconfig.json").write_text(
-        json.dumps(resource_config(host, hosts, instance_type)), "utf-8"
+        json.dumps(resource_config(host, (HostGroup(HOMOGENEOUS, instance_type, hosts),))), "utf-8"
     )
     mounts = [Mount(config, "/opt/ml/config"), Mount(writable(folder / "output"), "/opt/ml/output")]
     for item in job.processing_inputs:

@@ -15,10 +15,10 @@ from typing import Any, BinaryIO
 
 from msgspec import Struct
 
+from . import record_io
 from .json_path import JsonPath, NotThereError
 from .plan import JobFailure
 
-_RECORD_IO_MAGIC = 0xCED7230A
 _OUTPUT, _INPUT = "SageMakerOutput", "SageMakerInput"
 _PIECE = 1 << 20
 
@@ -43,12 +43,19 @@ def split(stream: BinaryIO, kind: str) -> Iterator[bytes]:
 
 
 def _record_io(stream: BinaryIO) -> Iterator[bytes]:
+    """Whole records, and those in several parts with all their parts."""
+    record: list[bytes] = []
     while header := stream.read(8):
-        magic, length = struct.unpack("<II", header) if len(header) == 8 else (0, 0)
-        if magic != _RECORD_IO_MAGIC:
+        flag, size = record_io.read_header(header) or (-1, 0)
+        expected = (record_io.MIDDLE, record_io.LAST) if record else (record_io.WHOLE, record_io.FIRST)
+        if flag not in expected:
             raise JobFailure("ClientError: the input is not in RecordIO format (SplitType RecordIO).")
-        size = length & 0x1FFFFFFF
-        yield header + _exactly(stream, size + -size % 4, "RecordIO")
+        record += (header, _exactly(stream, size + -size % 4, "RecordIO"))
+        if flag in (record_io.WHOLE, record_io.LAST):
+            yield b"".join(record)
+            record = []
+    if record:
+        raise JobFailure("ClientError: the input ends inside a record (SplitType RecordIO).")
 
 
 def _tf_records(stream: BinaryIO) -> Iterator[bytes]:

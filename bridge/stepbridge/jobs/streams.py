@@ -10,7 +10,6 @@ import gzip
 import json
 import os
 import random
-import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,11 +20,10 @@ from msgspec import Struct
 from stepbridge.errors import StepBridgeError, StorageError
 from stepbridge.storage.objects import ObjectStore
 
+from . import record_io
 from .channels import existing_object, objects_of
 
-RECORD_IO_MAGIC = 0xCED7230A
-RECORD_IO_LIMIT = 2**29 - 1  # bytes of a record: the upper three bits of its length are flags
-_CHUNK = 1 << 20  # bytes that are read at a time
+_CHUNK = 1 << 20  # bytes that are read at a time; a multiple of four
 
 Part = bytes | Path
 """A value of an augmented manifest, or an object's file."""
@@ -77,18 +75,44 @@ class Stream(Struct, frozen=True):
             raise self._unreadable(part, error) from None
 
     def _record(self, part: Part) -> Iterator[bytes]:
-        """Magic, length, content, zeros up to a multiple of four bytes; numbers are little-endian."""
+        """A record, in one part or in several, as `record_io` says."""
         if isinstance(part, Path) and self.compressed:
             part = b"".join(self._plain(part))
         length = len(part) if isinstance(part, bytes) else self._size(part)
-        if length > RECORD_IO_LIMIT:
+        if length > record_io.LIMIT:
             raise StepBridgeError(
-                f"{self.what}: {_name(part)} has {length} bytes; a RecordIO record holds {RECORD_IO_LIMIT}",
+                f"{self.what}: {_name(part)} has {length} bytes; a RecordIO record holds {record_io.LIMIT}",
                 "Split it, or set RecordWrapperType to None.",
             )
-        yield struct.pack("<II", RECORD_IO_MAGIC, length)
-        yield from self._plain(part)
+        begin = 0
+        for cut in list(self._cuts(part)):
+            yield record_io.header(record_io.MIDDLE if begin else record_io.FIRST, cut - begin)
+            yield from self._between(part, begin, cut)
+            begin = cut + 4
+        yield record_io.header(record_io.LAST if begin else record_io.WHOLE, length - begin)
+        yield from self._between(part, begin, length)
         yield bytes(-length % 4)
+
+    def _cuts(self, part: Part) -> Iterator[int]:
+        """Where a record has to be cut: what it holds is read for that before any of it flows."""
+        at = 0
+        for chunk in self._plain(part):
+            yield from (at + cut for cut in record_io.cuts(chunk))
+            at += len(chunk)
+
+    def _between(self, part: Part, begin: int, end: int) -> Iterator[bytes]:
+        """The bytes of a part from one place to another."""
+        if isinstance(part, bytes):
+            yield part[begin:end]
+            return
+        try:
+            with part.open("rb") as file:
+                file.seek(begin)
+                while begin < end and (chunk := file.read(min(_CHUNK, end - begin))):
+                    yield chunk
+                    begin += len(chunk)
+        except OSError as error:
+            raise self._unreadable(part, error) from None
 
     def _open(self, path: Path) -> BinaryIO:
         return cast(BinaryIO, gzip.open(path, "rb")) if self.compressed else path.open("rb")

@@ -8,45 +8,50 @@ may carry `/opt/ml/code`.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
 
+from stepbridge.definition.values import did_you_mean
 from stepbridge.engines.base import ContainerSpec, Mount
 from stepbridge.errors import StepBridgeError
 from stepbridge.storage.objects import ObjectStore
 
+from . import remote_function
 from .channels import mounts_for
 from .drivers import DRIVERS, copy_drivers, entry_script
 from .pipes import Pipe, refuse_elsewhere
 from .plan import (
+    HOMOGENEOUS,
+    PAYLOAD_TARGET,
     CodeMapping,
-    InstanceGroup,
+    HostGroup,
     JobContext,
     JobPlan,
     OutputMove,
     Request,
+    all_hosts,
     container_name,
     host_names,
     read_request,
     resource_config,
     writable,
 )
+from .remote_function import is_remote_function
 from .streams import Stream, units_of
 
-SCRIPT_MODE_TARGET = "/opt/stepbridge-jobs"
 CODE = "/opt/ml/code"
 CHANNELS = "/opt/ml/input/data"
 
 # An image with the training toolkit has `train` on its PATH; any other one gets our own runner. Decided
 # inside the container, so that no image needs to be looked into beforehand.
 _LAUNCH = (
-    "if command -v train >/dev/null 2>&1; then exec train; fi; "
-    f"exec python3 {SCRIPT_MODE_TARGET}/script_mode.py"
+    f"if command -v train >/dev/null 2>&1; then exec train; fi; exec python3 {PAYLOAD_TARGET}/script_mode.py"
 )
 
 
@@ -55,6 +60,7 @@ class S3DataSource(Request, frozen=True, kw_only=True):
     s3_data_type: str = "S3Prefix"
     s3_data_distribution_type: str = "FullyReplicated"
     attribute_names: list[str] = []
+    instance_group_names: list[str] = []
 
 
 class DataSource(Request, frozen=True, kw_only=True):
@@ -89,14 +95,30 @@ class OutputDataConfig(Request, frozen=True, kw_only=True):
     compression_type: str = "GZIP"
 
 
+class InstanceGroup(Request, frozen=True, kw_only=True):
+    instance_group_name: str
+    instance_type: str = "ml.m5.xlarge"
+    instance_count: int = 1
+
+
 class ResourceConfig(Request, frozen=True, kw_only=True):
     instance_type: str = "ml.m5.xlarge"
     instance_count: int = 1
     instance_groups: list[InstanceGroup] = []
 
-    @property
-    def hosts(self) -> int:
-        return sum(group.instance_count for group in self.instance_groups) or max(self.instance_count, 1)
+    def groups(self) -> tuple[HostGroup, ...]:
+        """The cluster's hosts by group; they are numbered in the order of the groups."""
+        if not self.instance_groups:
+            return (HostGroup(HOMOGENEOUS, self.instance_type, host_names(max(self.instance_count, 1))),)
+        names = iter(host_names(sum(max(group.instance_count, 0) for group in self.instance_groups)))
+        return tuple(
+            HostGroup(
+                group.instance_group_name,
+                group.instance_type,
+                tuple(itertools.islice(names, max(group.instance_count, 0))),
+            )
+            for group in self.instance_groups
+        )
 
 
 class StoppingCondition(Request, frozen=True, kw_only=True):
@@ -129,13 +151,16 @@ def plan_training(request: Mapping[str, Any], context: JobContext) -> JobPlan:
         StorageError: an input channel's data is not there.
     """
     job = read_request(TrainingRequest, request, f"training job {context.name}")
-    hosts = host_names(job.resource_config.hosts)
-    pipes = _pipes(job, context, hosts)
+    groups = _groups(job, context)
+    hosts = all_hosts(groups)
+    pipes = _pipes(job, context, groups)
     hyperparameters, code_mounts, code = _script_mode(job, context)
     code_channels, channel_code = _code_channels(job, context)
+    calls_function = is_remote_function(job.algorithm_specification.container_entrypoint)
+    if calls_function:
+        channel_code = remote_function.unpacked(channel_code, context.image_config.workdir)
     containers = tuple(
-        _container(job, context, hosts, index, hyperparameters, code_mounts, code_channels)
-        for index in range(len(hosts))
+        _container(job, context, groups, host, hyperparameters, code_mounts, code_channels) for host in hosts
     )
     output = f"{job.output_data_config.s3_output_path.rstrip('/')}/{context.name}/output"
     compressed = job.output_data_config.compression_type != "NONE"
@@ -163,6 +188,7 @@ def plan_training(request: Mapping[str, Any], context: JobContext) -> JobPlan:
         time_limit=float(job.stopping_condition.max_runtime_in_seconds),
         scripts=_scripts(hyperparameters, job, context.store),
         code=(*code, *channel_code),
+        modules=remote_function.MODULES if calls_function else (),
         internal_network=job.enable_network_isolation,
         notices=("VpcConfig has no meaning on this machine and is ignored",) if job.vpc_config else (),
         pipes=pipes,
@@ -172,29 +198,30 @@ def plan_training(request: Mapping[str, Any], context: JobContext) -> JobPlan:
 def _container(
     job: TrainingRequest,
     context: JobContext,
-    hosts: tuple[str, ...],
-    index: int,
+    groups: tuple[HostGroup, ...],
+    host: str,
     hyperparameters: dict[str, str],
     code_mounts: tuple[Mount, ...],
     code_channels: Mapping[str, Mount],
 ) -> ContainerSpec:
-    host = hosts[index]
     folder = context.folder / host
-    input_folder = _write_config(job, folder, host, hosts, hyperparameters)
+    channels = [(channel, _receivers(channel, context, groups)) for channel in job.input_data_config]
+    channels = [(channel, receivers) for channel, receivers in channels if host in receivers]
+    input_folder = _write_config(job, folder, host, groups, [c for c, _ in channels], hyperparameters)
     mounts = [
         Mount(input_folder, "/opt/ml/input"),
         Mount(writable(folder / "model"), "/opt/ml/model"),
         Mount(writable(folder / "output"), "/opt/ml/output"),
     ]
     writable(folder / "output" / "data")
-    for channel in job.input_data_config:
+    for channel, receivers in channels:
         if _mode(channel, job) == "Pipe":
             continue
         writable(input_folder / "data" / channel.channel_name)
         if channel.channel_name in code_channels:
             mounts.append(code_channels[channel.channel_name])
         else:
-            mounts += _channel_mounts(channel, context, index, len(hosts), folder)
+            mounts += _channel_mounts(channel, context, _shard(channel, host, receivers), folder)
     if job.checkpoint_config:
         kept = writable(context.store.folder(job.checkpoint_config.s3_uri))
         mounts.append(Mount(kept, job.checkpoint_config.local_path))
@@ -213,14 +240,19 @@ def _container(
         },
         mounts=(*mounts, *code_mounts),
         hostname=host,
-        network="none" if job.enable_network_isolation and len(hosts) == 1 else None,
+        network="none" if job.enable_network_isolation and len(all_hosts(groups)) == 1 else None,
         aliases=(host,),
         labels={**context.labels, "stepbridge.host": host},
     )
 
 
 def _write_config(
-    job: TrainingRequest, folder: Path, host: str, hosts: tuple[str, ...], hyperparameters: dict[str, str]
+    job: TrainingRequest,
+    folder: Path,
+    host: str,
+    groups: tuple[HostGroup, ...],
+    received: Sequence[Channel],
+    hyperparameters: dict[str, str],
 ) -> Path:
     input_folder = writable(folder / "input")
     config = writable(input_folder / "config")
@@ -231,12 +263,12 @@ def _write_config(
             "RecordWrapperType": channel.record_wrapper_type,
             **({"ContentType": channel.content_type} if channel.content_type else {}),
         }
-        for channel in job.input_data_config
+        for channel in received
     }
     writable(input_folder / "data")
     for name, value in (
         ("hyperparameters.json", hyperparameters),
-        ("resourceconfig.json", resource_config(host, hosts, job.resource_config.instance_type)),
+        ("resourceconfig.json", resource_config(host, groups)),
         ("inputdataconfig.json", channels),
     ):
         (config / name).write_text(json.dumps(value), "utf-8")
@@ -255,10 +287,42 @@ def _what(channel: Channel, context: JobContext) -> str:
     return f"channel {channel.channel_name} of {context.name}"
 
 
-def _shard(channel: Channel, index: int, hosts: int) -> tuple[int, int] | None:
+def _groups(job: TrainingRequest, context: JobContext) -> tuple[HostGroup, ...]:
+    """Raises StepBridgeError for instance groups that make no cluster."""
+    groups = job.resource_config.groups()
+    names = [group.name for group in groups]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise StepBridgeError(
+            f"{context.name}: two instance groups have the name {min(twice)}", "Give each its own name."
+        )
+    if not all_hosts(groups):
+        raise StepBridgeError(
+            f"{context.name}: its instance groups have no instance", "Set an instance_count above 0."
+        )
+    return groups
+
+
+def _receivers(channel: Channel, context: JobContext, groups: tuple[HostGroup, ...]) -> tuple[str, ...]:
+    """The hosts that get a channel: all, or those of the groups that it names.
+
+    Raises:
+        StepBridgeError: it names a group that the job has not.
+    """
+    wanted = _source(channel).instance_group_names
+    names = [group.name for group in groups]
+    for name in wanted:
+        if name not in names:
+            raise StepBridgeError(
+                f"{_what(channel, context)} is for the instance group {name}, which the job has not",
+                did_you_mean(name, names),
+            )
+    return all_hosts(tuple(group for group in groups if not wanted or group.name in wanted))
+
+
+def _shard(channel: Channel, host: str, receivers: tuple[str, ...]) -> tuple[int, int] | None:
     """(index, hosts) where each host gets a part of the objects; None where it gets all."""
     sharded = _source(channel).s3_data_distribution_type == "ShardedByS3Key"
-    return (index, hosts) if sharded and hosts > 1 else None
+    return (receivers.index(host), len(receivers)) if sharded and len(receivers) > 1 else None
 
 
 def _refuse_kind(channel: Channel, mode: str, what: str) -> None:
@@ -276,7 +340,7 @@ def _refuse_kind(channel: Channel, mode: str, what: str) -> None:
         )
 
 
-def _pipes(job: TrainingRequest, context: JobContext, hosts: tuple[str, ...]) -> tuple[Pipe, ...]:
+def _pipes(job: TrainingRequest, context: JobContext, groups: tuple[HostGroup, ...]) -> tuple[Pipe, ...]:
     """The pipes of all hosts, for channels in input mode Pipe."""
     pipes = []
     for channel in job.input_data_config:
@@ -286,13 +350,14 @@ def _pipes(job: TrainingRequest, context: JobContext, hosts: tuple[str, ...]) ->
             continue
         refuse_elsewhere(what)
         stream = _stream(channel, context, what)
+        receivers = _receivers(channel, context, groups)
         pipes += [
             Pipe(
                 context.folder / host / "input" / "data",
                 channel.channel_name,
-                replace(stream, shard=_shard(channel, index, len(hosts))).epoch,
+                replace(stream, shard=_shard(channel, host, receivers)).epoch,
             )
-            for index, host in enumerate(hosts)
+            for host in receivers
         ]
     return tuple(pipes)
 
@@ -315,7 +380,7 @@ def _stream(channel: Channel, context: JobContext, what: str) -> Stream:
 
 
 def _channel_mounts(
-    channel: Channel, context: JobContext, index: int, hosts: int, folder: Path
+    channel: Channel, context: JobContext, shard: tuple[int, int] | None, folder: Path
 ) -> tuple[Mount, ...]:
     source = _source(channel)
     return mounts_for(
@@ -325,7 +390,7 @@ def _channel_mounts(
         staging=folder / "channels" / channel.channel_name,
         what=_what(channel, context),
         kind=source.s3_data_type,
-        shard=_shard(channel, index, hosts),
+        shard=shard,
     )
 
 
@@ -355,12 +420,18 @@ def _code_channels(
 def _script_mode(
     job: TrainingRequest, context: JobContext
 ) -> tuple[dict[str, str], tuple[Mount, ...], tuple[CodeMapping, ...]]:
-    """Hyperparameters, mounts and mappings of a script-mode job.
+    """Hyperparameters, mounts and mappings of a script-mode job, or of one that calls a pickled function.
 
     The toolkit takes a folder as `sagemaker_submit_directory` and leaves it where it is when that is its own
     code folder: so the code lies in place at once and no container needs S3 to get it.
     """
     values = dict(job.hyper_parameters)
+    runner = Mount(context.payload, PAYLOAD_TARGET, read_only=True)
+    if is_remote_function(job.algorithm_specification.container_entrypoint):
+        sources = remote_function.sources_of(
+            context.store, job.algorithm_specification.container_arguments, context.workspace
+        )
+        return values, (*remote_function.mounts_of(sources), runner), sources
     uri = _unquoted(values.get("sagemaker_submit_directory", ""))
     if not uri or uri.startswith("/"):
         return values, (), ()
@@ -368,13 +439,15 @@ def _script_mode(
     found = context.sources.unpack(uri, copy)
     values["sagemaker_submit_directory"] = json.dumps(CODE)
     mappings = tuple(CodeMapping(item.local, f"{CODE}/{item.remote}") for item in found or ())
-    runner = Mount(context.payload, SCRIPT_MODE_TARGET, read_only=True)
     return values, (Mount(copy, CODE), runner), mappings
 
 
 def _command(job: TrainingRequest, context: JobContext) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
     algorithm = job.algorithm_specification
     arguments = tuple(algorithm.container_arguments)
+    if is_remote_function(algorithm.container_entrypoint):
+        step = context.labels.get("stepbridge.step") or context.name
+        return remote_function.checked(algorithm.container_entrypoint, step, context.image), arguments
     if algorithm.container_entrypoint:
         return tuple(algorithm.container_entrypoint), arguments
     if context.image_config.entrypoint or "sagemaker_program" not in job.hyper_parameters:

@@ -16,6 +16,7 @@ from .errors import ServiceError, as_json, as_query_xml, unknown_operation
 from .http import Request, Response
 from .identity import ROLE
 
+IMPORTING = threading.RLock()  # moto's modules import each other in circles: one thread at a time
 _BODY_LIMIT = 256 * 1024 * 1024  # bytes; moto holds a request in memory
 
 # signing names whose host is another one
@@ -37,7 +38,6 @@ class Fallback:
     def __init__(self, account: str, region: str) -> None:
         self._account = account
         self._region = region
-        self._lock = threading.Lock()
         self._stubber: Any = None
 
     @property
@@ -46,7 +46,7 @@ class Fallback:
 
     def load(self) -> Any:
         """Import moto (once) and make the role that programs name known to it."""
-        with self._lock:
+        with IMPORTING:
             if self._stubber is None:
                 import moto.core.botocore_stubber
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import secrets
 import threading
@@ -20,10 +21,12 @@ from typing import Any, BinaryIO
 
 from stepbridge.errors import StorageError
 
+from .download import Progress, Remote, counted, shown, total
 from .keys import parse_uri
 from .objects import ObjectInfo, ObjectStore
 
 _AT_A_TIME = 8  # downloads and uploads
+_PROGRESS_SECONDS = 5.0  # between two words on a long download
 _NOT_THERE = ("404", "NoSuchKey", "NoSuchBucket")
 
 
@@ -50,6 +53,8 @@ class CloudStore(ObjectStore):
         client: boto3's client of S3.
         placeholder: an account; buckets that carry it in their name are never asked for.
         tell: called, from any thread, with a sentence for the person who waits.
+        limit: most bytes that one object or prefix may have to be fetched.
+        progress_seconds: between two sentences on a long download.
     """
 
     def __init__(
@@ -60,11 +65,15 @@ class CloudStore(ObjectStore):
         client: Any,
         placeholder: str,
         tell: Callable[[str], None],
+        limit: float = math.inf,
+        progress_seconds: float = _PROGRESS_SECONDS,
     ) -> None:
         super().__init__(root, data)
         self._client = client
         self._placeholder = placeholder
         self._tell = tell
+        self._limit = limit
+        self._progress_seconds = progress_seconds
         self._lock = threading.RLock()
         self._asked: set[str] = set()  # URIs of objects and prefixes, in the life of this process
         self._told: set[str] = set()  # buckets of which a person was told that S3 refuses something
@@ -115,7 +124,7 @@ class CloudStore(ObjectStore):
             with self._patience(bucket):
                 there = self._client.head_object(Bucket=bucket, Key=key)
             if there is not None:
-                self._download([(bucket, key, there["ETag"])])
+                self._download(uri, [Remote(bucket, key, there["ETag"], there["ContentLength"])])
             self._asked.add(uri)
 
     def _fetch_prefix(self, bucket: str, prefix: str) -> None:
@@ -130,47 +139,65 @@ class CloudStore(ObjectStore):
                 pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
                 found = [item for page in pages for item in page.get("Contents", ())]
             self._download(
-                [(bucket, item["Key"], item["ETag"]) for item in found if not item["Key"].endswith("/")]
+                f"s3://{bucket}/{prefix}",
+                [
+                    Remote(bucket, item["Key"], item["ETag"], item["Size"])
+                    for item in found
+                    if not item["Key"].endswith("/")
+                ],
             )
             self._asked |= {uri, *(f"s3://{bucket}/{item['Key']}" for item in found)}
 
     def _is_settled(self, bucket: str, uri: str) -> bool:
         return self._placeholder in bucket or self._unreachable or uri in self._asked
 
-    def _is_wanted(self, bucket: str, key: str, etag: str) -> bool:
-        uri = f"s3://{bucket}/{key}"
-        known = self._fetched.get(uri)
-        return known != etag if known is not None else not super().exists(uri)
+    def _is_wanted(self, item: Remote) -> bool:
+        known = self._fetched.get(item.uri)
+        return known != item.etag if known is not None else not super().exists(item.uri)
 
-    def _download(self, wanted: list[tuple[str, str, str]]) -> None:
-        """Fetch what is not here as it is there. Raises StorageError: a part of an input is no input."""
-        wanted = [item for item in wanted if self._is_wanted(*item)]
+    def _download(self, uri: str, found: list[Remote]) -> None:
+        """Fetch what is not here as it is there.
+
+        Args:
+            uri: what was asked for, an object or a prefix.
+
+        Raises:
+            StorageError: it is more than the limit, or some of it does not come: a part of an input is none.
+        """
+        wanted = [item for item in found if self._is_wanted(item)]
         if not wanted:
             return
-        self._tell(f"fetching {_counted(wanted)} from S3: s3://{wanted[0][0]}/{wanted[0][1]}")
+        if total(wanted) > self._limit:
+            raise StorageError(
+                f"--aws: {uri} has {counted(wanted)} to fetch; the limit is {shown(self._limit)}",
+                "Raise aws-limit-gb in stepbridge.toml, or put a sample there: stepbridge data put PATH "
+                f"{uri}, or [data].",
+            )
+        self._tell(f"fetching {counted(wanted)} from S3: {uri}")
+        progress = Progress(uri, total(wanted), self._tell, self._progress_seconds)
         with ThreadPoolExecutor(_AT_A_TIME) as pool:
-            list(pool.map(self._download_one, wanted))
+            list(pool.map(lambda item: self._download_one(item, progress), wanted))
         part = self._record.with_suffix(".part")
         part.write_text(json.dumps(self._fetched), "utf-8")
         part.replace(self._record)
         self.owner.give(self._record)
 
-    def _download_one(self, item: tuple[str, str, str]) -> None:
+    def _download_one(self, item: Remote, progress: Progress) -> None:
         import boto3.exceptions
         import botocore.exceptions
 
-        bucket, key, etag = item
+        bucket, key = item.bucket, item.key
         temporary = self.side / "incoming" / f"{os.getpid()}-{secrets.token_hex(8)}"
         try:
-            self._client.download_file(bucket, key, str(temporary))
-            super().adopt(temporary, f"s3://{bucket}/{key}")
+            self._client.download_file(bucket, key, str(temporary), Callback=progress.add)
+            super().adopt(temporary, item.uri)
         except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
             raise _failed(bucket, key, error) from None
         except boto3.exceptions.Boto3Error as error:  # of a transfer in parts
             raise _failed(bucket, key, error) from None
         finally:
             temporary.unlink(missing_ok=True)
-        self._fetched[f"s3://{bucket}/{key}"] = etag
+        self._fetched[item.uri] = item.etag
 
     # writing
 
@@ -217,7 +244,3 @@ def _failed(bucket: str, key: str, error: Exception) -> StorageError:
         f"s3://{bucket}/{key} could not be fetched: {error}",
         "Run again when S3 lets you read it, or place a file there: stepbridge data put.",
     )
-
-
-def _counted(items: list[Any]) -> str:
-    return "1 object" if len(items) == 1 else f"{len(items)} objects"

@@ -11,6 +11,8 @@ start = ParameterInteger(name="Start", default_value=20)
 @step(name="Double", image_uri=IMAGE, instance_type="ml.m5.large", keep_alive_period_in_seconds=60)
 def double(number):
     print("doubling", number)
+    if number < 0:
+        raise ValueError(f"{number} is too little")
     return number * 2, {"unit": "one"}
 
 

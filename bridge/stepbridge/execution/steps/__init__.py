@@ -1,6 +1,6 @@
 """One module per step type. `HANDLERS` names those that run here."""
 
-from .base import Registry, StepContext, StepFailure, StepHandler, StepResult, StepStoppedError
+from .base import Queues, Registry, StepContext, StepFailure, StepHandler, StepResult, StepStoppedError
 from .callback import run_callback
 from .condition import run_condition, run_fail
 from .jobs import run_processing, run_training
@@ -22,6 +22,7 @@ HANDLERS: dict[str, StepHandler] = {
 
 __all__ = [
     "HANDLERS",
+    "Queues",
     "Registry",
     "StepContext",
     "StepFailure",

@@ -67,6 +67,20 @@ class Registry(Protocol):
         ...
 
 
+class Queues(Protocol):
+    """SQS queues of this account."""
+
+    def send(self, url: str, body: str, group: str) -> None:
+        """Put a message on a queue, which is made where it is missing. Blocking.
+
+        group: message group, for a FIFO queue.
+
+        Raises:
+            StepBridgeError: the address is no queue's.
+        """
+        ...
+
+
 class StepContext(Struct, frozen=True):
     """What a handler may use."""
 
@@ -80,6 +94,7 @@ class StepContext(Struct, frozen=True):
     arns: Arns
     callbacks: Callbacks
     registry: Registry
+    queues: Queues
     notice: Callable[[str], None]  # for the person who watches
     note_metadata: Callable[[Mapping[str, Any]], None]  # tells the wire about the job as soon as it exists
 

@@ -59,6 +59,8 @@ def environment(user, resources, channels, program):
     data = os.path.join(BASE, "input", "data")
     hosts = resources.get("hosts", ["algo-1"])
     host = resources.get("current_host", "algo-1")
+    group = resources.get("current_group_name", "")
+    groups = dict((item["instance_group_name"], item) for item in resources.get("instance_groups", []))
     values = {
         "SM_MODEL_DIR": os.path.join(BASE, "model"),
         "SM_INPUT_DIR": os.path.join(BASE, "input"),
@@ -73,7 +75,10 @@ def environment(user, resources, channels, program):
         "SM_HOSTS": json.dumps(hosts),
         "SM_MASTER": "algo-1",
         "SM_CURRENT_INSTANCE_TYPE": resources.get("current_instance_type", ""),
-        "SM_CURRENT_INSTANCE_GROUP": resources.get("current_group_name", ""),
+        "SM_CURRENT_INSTANCE_GROUP": group,
+        "SM_CURRENT_INSTANCE_GROUP_HOSTS": json.dumps(groups.get(group, {}).get("hosts", [])),
+        "SM_INSTANCE_GROUPS": json.dumps(list(groups)),
+        "SM_INSTANCE_GROUPS_DICT": json.dumps(groups),
         "SM_NETWORK_INTERFACE_NAME": resources.get("network_interface_name", "eth0"),
         "SM_NUM_CPUS": str(cpus()),
         "SM_NUM_GPUS": os.environ.get("SM_NUM_GPUS", "0"),
