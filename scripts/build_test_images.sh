@@ -6,8 +6,9 @@
 #   stepbridge-test/python   Python 3.11 and bash, nothing else; python3.9 and python3.13 likewise, on request
 #   stepbridge-test/sklearn  ... + numpy, scikit-learn, joblib, boto3
 #   stepbridge-test/toolkit  ... + sagemaker-training and a server: `train`, `serve`
+#   stepbridge-test/inference  sklearn + Java, multi-model-server and TorchServe with their toolkits: `serve`
 #
-# usage: build_test_images.sh [IMAGE...]    without arguments: python sklearn toolkit. Cache: $XDG_CACHE_HOME/stepbridge/images
+# usage: build_test_images.sh [IMAGE...]    without arguments: python sklearn toolkit inference. Cache: $XDG_CACHE_HOME/stepbridge/images
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/apt.sh"
@@ -85,6 +86,7 @@ layer() {
             python3 -m pip install -q --no-index --find-links /wheels --no-cache-dir --root-user-action ignore \
                 -r /recipe/requirements.txt
             python3 -c "import sklearn, boto3"
+            if [ -e /recipe/install.sh ]; then bash /recipe/install.sh; fi
             if [ -d /recipe/root ]; then cp -r /recipe/root/. /; fi')
     # shellcheck disable=SC2064
     trap "docker rm -f $container >/dev/null" EXIT
@@ -98,11 +100,12 @@ layer() {
 
 build_sklearn() { layer sklearn python "$1" 'CMD ["python3"]'; }
 build_toolkit() { layer toolkit sklearn "$1" 'CMD ["train"]' 'EXPOSE 8080'; }
+build_inference() { layer inference sklearn "$1" 'ENV JAVA_HOME=/opt/java' 'CMD ["serve"]' 'EXPOSE 8080'; }
 
 build_python() { debian python "$1"; }
 build_python3.9() { debian python3.9 "$1"; }
 build_python3.13() { debian python3.13 "$1"; }
-declare -A parents=([python]="" [python3.9]="" [python3.13]="" [sklearn]="python" [toolkit]="python sklearn")
+declare -A parents=([python]="" [python3.9]="" [python3.13]="" [sklearn]="python" [toolkit]="python sklearn" [inference]="python sklearn")
 
 replaced="" # the images whose names went to new ones, the youngest first
 
@@ -115,13 +118,13 @@ wanted() {
     # shellcheck disable=SC2086
     recipe=$(digest $folders)
     if is_built "$1" "$recipe"; then return; fi
-    replaced="$(docker image inspect -f '{{.Id}}' "stepbridge-test/$1" 2>/dev/null) $replaced"
+    replaced="$(docker image inspect -f '{{.Id}}' "stepbridge-test/$1" 2>/dev/null || true) $replaced"
     "build_$1" "$recipe"
     echo "stepbridge-test/$1: built"
 }
 
 docker version >/dev/null 2>&1 || { echo "missing: a container engine; run scripts/ensure_docker.sh" >&2; exit 1; }
-for image in "${@:-python sklearn toolkit}"; do
+for image in "${@:-python sklearn toolkit inference}"; do
     # shellcheck disable=SC2086
     for name in $image; do wanted "$name"; done
 done

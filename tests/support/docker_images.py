@@ -12,6 +12,9 @@ import shutil
 import subprocess
 
 PYTHON = "stepbridge-test/python:latest"  # Python 3.11 and bash, no numpy; CMD python3
+INFERENCE = (
+    "stepbridge-test/inference:latest"  # ... sklearn with Java, multi-model-server and TorchServe: `serve` on 8080
+)
 PYTHON_39 = "stepbridge-test/python3.9:latest"  # likewise; made only where `make test` asks for it
 PYTHON_313 = "stepbridge-test/python3.13:latest"
 SKLEARN = "stepbridge-test/sklearn:latest"  # ... with numpy, scikit-learn, joblib, boto3; no toolkit

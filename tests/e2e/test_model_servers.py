@@ -1,0 +1,45 @@
+"""The servers of SageMaker's own images, multi-model-server and TorchServe: Java in front, Python workers behind."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.support.dap_client import follow
+from tests.support.docker_images import INFERENCE, missing
+from tests.support.runs import Project, in_containers, line_of
+
+pytestmark = [
+    pytest.mark.docker,
+    pytest.mark.skipif(bool(missing(INFERENCE)), reason=missing(INFERENCE) or "-"),
+]
+SERVERS = pytest.mark.parametrize("server", ["mms", "torchserve"])
+
+
+def project(folder: Path, **environment: str) -> Project:
+    """The scores of `transform`, in the image with the servers; with more in its model's environment."""
+    root = folder / "scores"
+    shutil.copytree(Path(__file__).parent / "transform", root)
+    return Project(root, in_containers(INFERENCE), {"MODEL_ENVIRONMENT": json.dumps(environment)})
+
+
+@SERVERS
+async def test_breakpoints_in_the_functions_of_a_transform(tmp_path, server):
+    scores = project(tmp_path, MODEL_SERVER=server)
+    script = scores.root / "inference.py"
+    stops = [line_of(script, text) for text in ("return json.loads", "return rows", "return scores")]
+    async with scores.run("--debug", "Score") as run:
+        port = (await run.debug_state("Score", "waiting"))["port"]
+        async with follow("127.0.0.1", port, {str(script): stops}) as editor:
+            for line in stops:
+                client, stopped = await editor.stopped()
+                frame = (await client.stack(stopped["threadId"]))[0]
+                assert (frame["source"]["path"], frame["line"]) == (str(script), line)
+                if line == stops[-1]:
+                    assert await client.evaluate("scores", frame["id"]) == "[1.0]"
+                    await client.set_breakpoints(str(script), [])
+                await client.resume(stopped["threadId"])
+            assert await run.end() == 0
