@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 from pathlib import Path
@@ -43,3 +44,34 @@ async def test_breakpoints_in_the_functions_of_a_transform(tmp_path, server):
                     await client.set_breakpoints(str(script), [])
                 await client.resume(stopped["threadId"])
             assert await run.end() == 0
+
+
+# The servers' own limits, as a model's environment sets them, in seconds: what held longer than that is ended.
+SHORT = {
+    "mms": {"SAGEMAKER_MODEL_SERVER_TIMEOUT_SECONDS": "3"},
+    "torchserve": {"SAGEMAKER_TS_RESPONSE_TIMEOUT": "3", "TS_DEFAULT_STARTUP_TIMEOUT": "3"},
+}
+
+
+@SERVERS
+async def test_an_endpoint_s_worker_may_be_held_for_longer_than_its_server_waits(tmp_path, server):
+    scores = project(tmp_path, MODEL_SERVER=server, **SHORT[server])
+    script = scores.root / "inference.py"
+    stops = [line_of(script, text) for text in ("return json.loads", "return scores")]
+    async with scores.run("--debug", "scores", program="deploy.py") as run:
+        port = (await run.debug_state("scores", "waiting"))["port"]
+        async with follow("127.0.0.1", port, {str(script): stops}) as editor:
+            held = set()
+            for line in stops:
+                client, stopped = await editor.stopped()
+                await asyncio.sleep(5)
+                frame = (await client.stack(stopped["threadId"]))[0]
+                assert (frame["source"]["path"], frame["line"]) == (str(script), line)
+                held.add(client)
+                if line == stops[-1]:
+                    assert await client.evaluate("rows", frame["id"]) == "[[1.0, 2.0], [3.0, 4.0]]"
+                    await client.set_breakpoints(str(script), [])
+                await client.resume(stopped["threadId"])
+            assert await run.end() == 0
+            assert len(held) == 1  # the same worker
+    assert "answers [['21.0'], ['43.0']]" in run.errors

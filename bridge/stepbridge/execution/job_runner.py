@@ -311,7 +311,7 @@ class _Attempt:
         debugger = self._services.debugger(order, self._plan, spec, self._image)
         if debugger is not None:
             self._debuggers.append(debugger)
-            spec = debugger.instrument(spec)
+            spec = debugger.instrument(spec.with_environment(**self._plan.debug_environment))
         if spec.ports and self._engine.name == "process":  # there is one network
             spec = on_a_free_port(spec)
         try:

@@ -115,6 +115,7 @@ class JobPlan(Struct, frozen=True):
     notices: tuple[str, ...] = ()  # arguments without meaning on this machine
     client: JobClient | None = None  # the first container is a server: it does nothing by itself
     pipes: tuple[Pipe, ...] = ()  # what is to be written while the containers run
+    debug_environment: Mapping[str, str] = field(default_factory=dict)  # for containers with a debugger inside
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):

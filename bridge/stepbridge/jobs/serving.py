@@ -52,6 +52,22 @@ _LAUNCH = (
 )
 # The processes in which a model server runs the user's script, or forks those that do.
 _SERVERS = (f"{PAYLOAD_TARGET}/serve.py", "serve", "gunicorn", "model_service_worker.py")
+_PATIENCE = "86400"  # seconds; older multi-model-servers take it for minutes
+# Limits after which a model server ends a worker that does not answer: not while somebody looks at it.
+_PATIENT = {
+    name: _PATIENCE
+    for name in (
+        "SAGEMAKER_MODEL_SERVER_TIMEOUT",  # the toolkits', for any server
+        "SAGEMAKER_MODEL_SERVER_TIMEOUT_SECONDS",  # the inference toolkit's
+        "MMS_DEFAULT_RESPONSE_TIMEOUT",  # multi-model-server's own two
+        "MMS_DEFAULT_RESPONSE_TIMEOUT_SECONDS",
+        "TS_DEFAULT_RESPONSE_TIMEOUT",  # TorchServe's own: a request
+        "TS_DEFAULT_STARTUP_TIMEOUT",  # and the loading of the model
+        "MODEL_SERVER_TIMEOUT",  # the service's examples of own containers, for gunicorn
+    )
+}
+# The PyTorch toolkit: where one of these is set, each of the others has a value of its own.
+_TORCHSERVE = "SAGEMAKER_TS_"
 _FOR_EVER = 10 * 365 * 86_400.0  # seconds
 _LARGEST_SCRIPT = 4 * 1024 * 1024  # bytes; larger files in a model are no scripts
 
@@ -138,6 +154,13 @@ class ServingContainer(Struct, frozen=True):
     code: tuple[CodeMapping, ...]
     notices: tuple[str, ...]
 
+    @property
+    def debug_environment(self) -> dict[str, str]:
+        """What lets a process stand at a breakpoint as long as it takes; whatever the model says."""
+        if any(name.startswith(_TORCHSERVE) for name in self.spec.environment):
+            return {**_PATIENT, f"{_TORCHSERVE}RESPONSE_TIMEOUT": _PATIENCE}
+        return dict(_PATIENT)
+
 
 def serving_container(
     model: Model, context: JobContext, environment: Mapping[str, str] | None = None
@@ -174,7 +197,6 @@ def serving_container(
         environment={
             **context.environment,
             "AWS_REGION": context.region,
-            # One worker, which is not killed while it stands at a breakpoint.
             "SAGEMAKER_MODEL_SERVER_WORKERS": "1",
             "SAGEMAKER_MODEL_SERVER_TIMEOUT": "3600",
             **values,
@@ -237,6 +259,7 @@ def plan_endpoint(
         code=served.code,
         notices=served.notices,
         client=serve,
+        debug_environment=served.debug_environment,
     )
 
 

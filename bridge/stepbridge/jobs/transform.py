@@ -109,6 +109,7 @@ def plan_transform(model: Model, request: Mapping[str, Any], context: JobContext
         code=served.code,
         notices=tuple(notices),
         client=client.run,
+        debug_environment=served.debug_environment,
     )
 
 
