@@ -720,3 +720,52 @@ def adapters_of(tester: str) -> list[int]:
                 if b"STEPBRIDGE_ADAPTER=" in text and tester.encode() in text:
                     found.append(int(entry.name))
     return found
+
+
+WORKER = """\
+import socket
+import sys
+
+server = socket.socket(socket.AF_UNIX)
+server.bind(sys.argv[1])
+server.listen(1)
+print("listening", flush=True)
+connection, _ = server.accept()
+script = connection.recv(100).decode()
+scope = {}
+exec(compile(open(script).read(), script, "exec"), scope)
+connection.sendall(str(scope["model_fn"]()).encode())
+"""
+INFERENCE = """\
+def model_fn():
+    weight = 7
+    return weight
+"""
+
+
+async def test_a_model_servers_worker_listens_before_it_waits(
+    cache: DebugpyCache, python: Path, step_folder: Path
+) -> None:
+    """Its server gives it two minutes to listen; an editor has all the time it wants."""
+    worker, script, address = (step_folder / name for name in ("model_service_worker.py", "inf.py", "sock"))
+    worker.write_text(WORKER)
+    script.write_text(INFERENCE)
+    target = ScriptTarget(files=("model_service_worker.py",))
+    argv = [python, str(worker), str(address)]
+    async with LocalStep(cache, WAIT, argv, cwd=step_folder, script=target) as step:
+        async with asyncio.timeout(30):
+            while not address.exists():
+                await asyncio.sleep(0.02)
+        await asyncio.sleep(0.3)
+        assert "waiting" not in step.names()
+        reader, writer = await asyncio.open_unix_connection(address)
+        writer.write(str(script).encode())
+        await step.state("waiting")
+        async with editor(step.debugger) as client:
+            await client.attach(breakpoints={str(script): [3]})
+            path, line, top, body = await client.where()
+            assert (path, line, top["name"]) == (str(script), 3, "model_fn")
+            await client.resume(body["threadId"])
+            assert await asyncio.wait_for(reader.read(), 30) == b"7"
+        writer.close()
+        assert await step.result() == (0, "listening\n", "")
