@@ -7,15 +7,18 @@
 #   stepbridge-test/sklearn  ... + numpy, scikit-learn, joblib, boto3
 #   stepbridge-test/toolkit  ... + sagemaker-training and a server: `train`, `serve`
 #   stepbridge-test/inference  sklearn + Java, multi-model-server and TorchServe with their toolkits: `serve`
+#   stepbridge-test/sdk      python + SageMaker Python SDK v2, as far as functions as steps (@step) need it
+#   stepbridge-test/torch    Python 3.11 and Debian's PyTorch (CPU, gloo)
 #
-# usage: build_test_images.sh [IMAGE...]    without arguments: python sklearn toolkit inference. Cache: $XDG_CACHE_HOME/stepbridge/images
+# usage: build_test_images.sh [IMAGE...]    without arguments: all but those on request. Cache: $XDG_CACHE_HOME/stepbridge/images
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/apt.sh"
 recipes=$here/../tests/images
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/stepbridge/images
-declare -A suites=([python]=bookworm [python3.9]=bullseye [python3.13]=trixie) # Debian releases
+declare -A suites=([python]=bookworm [python3.9]=bullseye [python3.13]=trixie [torch]=bookworm) # Debian releases
 python_version=3.11
+usual="python sklearn toolkit inference sdk torch"
 path=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 mkdir -p "$cache"
@@ -45,16 +48,19 @@ host_python() {
     return 1
 }
 
-# debian IMAGE DIGEST: a Debian release with its own Python
+# debian IMAGE DIGEST [RECIPE]: a Debian release with its own Python; of one more recipe the packages, without
+# those of their files that nothing there needs
 debian() {
-    local tarball=$cache/$1-$2.tar
+    local tarball=$cache/$1-$2.tar packages excluded=('/usr/share/doc/*' '/usr/share/locale/*')
+    packages=$(cat "$recipes/python/packages.txt" ${3:+"$recipes/$3/packages.txt"} | paste -sd,)
+    if [ -n "${3:-}" ]; then mapfile -t -O 2 excluded <"$recipes/$3/exclude.txt"; fi
     if [ ! -s "$tarball" ]; then
         provide mmdebstrap mmdebstrap debian-archive-keyring
         rm -f "$cache/$1"-*.tar "$cache/$1"-*.part
-        mmdebstrap --quiet --format=tar --variant=essential --include="$(paste -sd, "$recipes/python/packages.txt")" \
+        mmdebstrap --quiet --format=tar --variant=essential --include="$packages" \
             --customize-hook="sh '$recipes/python/customize.sh' \"\$1\"" \
-            --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
-            "${suites[$1]}" "$tarball.part" >&2
+            ${3:+--customize-hook="sh '$recipes/$3/customize.sh' \"\$1\""} \
+            "${excluded[@]/#/--dpkgopt=path-exclude=}" "${suites[$1]}" "$tarball.part" >&2
         mv "$tarball.part" "$tarball"
     fi
     docker import --change "ENV PATH=$path LANG=C.UTF-8" --change 'CMD ["python3"]' \
@@ -68,6 +74,10 @@ compiler() {
         provide python3-config python3-dev
 }
 
+# What `pip wheel` and `pip install` are told for a recipe, beside its own requirements.txt.
+declare -A wheel_options=([toolkit]="-r $recipes/sklearn/requirements.txt" [sdk]="--no-deps -c $here/../requirements.lock")
+declare -A install_options=([sdk]="--no-deps")
+
 # layer IMAGE PARENT DIGEST CHANGE...: install the recipe's wheels and its root/ folder on top of PARENT
 layer() {
     local image=$1 parent=$2 recipe=$3 wheels container change python
@@ -77,17 +87,19 @@ layer() {
         rm -rf "$cache/wheels-$image"-*
         python=$(host_python)
         if [ "$image" = toolkit ]; then compiler "$python"; fi
+        # shellcheck disable=SC2086
         "$python" -m pip wheel -qq --disable-pip-version-check -w "$wheels" \
-            -r "$recipes/$image/requirements.txt" -r "$recipes/sklearn/requirements.txt" >&2
+            -r "$recipes/$image/requirements.txt" ${wheel_options[$image]:-} >&2
         touch "$wheels/complete"
     fi
+    # shellcheck disable=SC2086
     container=$(docker create --network none -v "$wheels:/wheels:ro" -v "$recipes/$image:/recipe:ro" \
         "stepbridge-test/$parent" bash -ec '
             python3 -m pip install -q --no-index --find-links /wheels --no-cache-dir --root-user-action ignore \
-                -r /recipe/requirements.txt
-            python3 -c "import sklearn, boto3"
+                "$@" -r /recipe/requirements.txt
+            python3 -c "import boto3"
             if [ -e /recipe/install.sh ]; then bash /recipe/install.sh; fi
-            if [ -d /recipe/root ]; then cp -r /recipe/root/. /; fi')
+            if [ -d /recipe/root ]; then cp -r /recipe/root/. /; fi' layer ${install_options[$image]:-})
     # shellcheck disable=SC2064
     trap "docker rm -f $container >/dev/null" EXIT
     docker start -a "$container" >&2
@@ -101,11 +113,14 @@ layer() {
 build_sklearn() { layer sklearn python "$1" 'CMD ["python3"]'; }
 build_toolkit() { layer toolkit sklearn "$1" 'CMD ["train"]' 'EXPOSE 8080'; }
 build_inference() { layer inference sklearn "$1" 'ENV JAVA_HOME=/opt/java' 'CMD ["serve"]' 'EXPOSE 8080'; }
+build_sdk() { layer sdk python "$1" 'CMD ["python3"]'; }
 
 build_python() { debian python "$1"; }
 build_python3.9() { debian python3.9 "$1"; }
 build_python3.13() { debian python3.13 "$1"; }
-declare -A parents=([python]="" [python3.9]="" [python3.13]="" [sklearn]="python" [toolkit]="python sklearn" [inference]="python sklearn")
+build_torch() { debian torch "$1" torch; }
+declare -A parents=([python]="" [python3.9]="" [python3.13]="" [torch]="" [sklearn]="python" [sdk]="python"
+    [toolkit]="python sklearn" [inference]="python sklearn")
 
 replaced="" # the images whose names went to new ones, the youngest first
 
@@ -115,6 +130,7 @@ wanted() {
     for parent in ${parents[$1]}; do wanted "$parent"; done
     folders="${parents[$1]} $1"
     if [ -n "${suites[$1]:-}" ]; then folders=python; fi # one recipe for all releases
+    if [ "$1" = torch ]; then folders="python torch"; fi
     # shellcheck disable=SC2086
     recipe=$(digest $folders)
     if is_built "$1" "$recipe"; then return; fi
@@ -124,7 +140,7 @@ wanted() {
 }
 
 docker version >/dev/null 2>&1 || { echo "missing: a container engine; run scripts/ensure_docker.sh" >&2; exit 1; }
-for image in "${@:-python sklearn toolkit inference}"; do
+for image in "${@:-$usual}"; do
     # shellcheck disable=SC2086
     for name in $image; do wanted "$name"; done
 done
