@@ -1,4 +1,4 @@
-"""The servers of SageMaker's own images, multi-model-server and TorchServe: Java in front, Python workers behind."""
+"""The servers of SageMaker's own images, multi-model-server and TorchServe: Java with Python workers."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def test_breakpoints_in_the_functions_of_a_transform(tmp_path, server):
             assert await run.end() == 0
 
 
-# The servers' own limits, as a model's environment sets them, in seconds: what held longer than that is ended.
+# The servers' own limits, as a model's environment sets them, in seconds: what is held longer is ended.
 SHORT = {
     "mms": {"SAGEMAKER_MODEL_SERVER_TIMEOUT_SECONDS": "3"},
     "torchserve": {"SAGEMAKER_TS_RESPONSE_TIMEOUT": "3", "TS_DEFAULT_STARTUP_TIMEOUT": "3"},

@@ -16,8 +16,9 @@ from msgspec.structs import force_setattr
 from stepbridge.engines.base import ImageConfig
 from stepbridge.errors import StepBridgeError, StorageError
 from stepbridge.jobs import JobContext
+from stepbridge.jobs.images import LocalImage
 from stepbridge.jobs.plan import CodeMapping
-from stepbridge.jobs.serving import extract, on_a_free_port, read_model, serving_container
+from stepbridge.jobs.serving import extract, on_a_free_port, read_model, serving_containers
 from stepbridge.jobs.transform import plan_transform
 from stepbridge.storage.objects import ObjectStore
 
@@ -77,7 +78,7 @@ def model(**container: Any) -> Any:
 
 
 def test_artifacts_are_unpacked_at_the_models_place(context):
-    spec = serving_container(model(), context).spec
+    spec = serving_containers(model(), context).specs[0]
     mount = next(mount for mount in spec.mounts if mount.target == "/opt/ml/model")
     assert (mount.source / "weights.json").read_text() == "[1]"
     assert spec.ports == {8080: 0}
@@ -87,8 +88,8 @@ def test_a_packed_script_of_the_workspace_runs_as_it_is_now(context, tmp_path):
     script = tmp_path / "inference.py"
     script.write_text("edited")
     force_setattr(context, "sources", Sources(script))
-    served = serving_container(model(), context)
-    mount = next(mount for mount in served.spec.mounts if mount.target == "/opt/ml/model")
+    served = serving_containers(model(), context)
+    mount = next(mount for mount in served.specs[0].mounts if mount.target == "/opt/ml/model")
     assert (mount.source / "code" / "inference.py").read_text() == "edited"
     assert {item.remote for item in served.code} == {
         "/opt/ml/model/code/inference.py",
@@ -98,15 +99,15 @@ def test_a_packed_script_of_the_workspace_runs_as_it_is_now(context, tmp_path):
 
 def test_a_submit_directory_in_s3_lies_in_the_code_folder(context):
     environment = {"SAGEMAKER_SUBMIT_DIRECTORY": "s3://bucket/sourcedir.tar.gz", "LEVEL": 20}
-    served = serving_container(model(Environment=environment), context)
-    assert served.spec.environment["SAGEMAKER_SUBMIT_DIRECTORY"] == "/opt/ml/model/code"
-    assert served.spec.environment["LEVEL"] == "20"
+    served = serving_containers(model(Environment=environment), context)
+    assert served.specs[0].environment["SAGEMAKER_SUBMIT_DIRECTORY"] == "/opt/ml/model/code"
+    assert served.specs[0].environment["LEVEL"] == "20"
     assert "/opt/ml/model/code/inference.py" in {item.remote for item in served.code}
 
 
 def test_loose_artifacts_are_shown_but_cannot_be_changed(context):
     source = {"S3DataSource": {"S3Uri": "s3://bucket/loose/", "S3DataType": "S3Prefix"}}
-    spec = serving_container(model(ModelDataUrl="", ModelDataSource=source), context).spec
+    spec = serving_containers(model(ModelDataUrl="", ModelDataSource=source), context).specs[0]
     mount = next(mount for mount in spec.mounts if mount.target == "/opt/ml/model")
     assert mount.read_only
     assert (mount.source / "weights.json").read_text() == "[2]"
@@ -114,12 +115,12 @@ def test_loose_artifacts_are_shown_but_cannot_be_changed(context):
 
 def test_an_image_with_an_entry_point_is_told_to_serve(context):
     force_setattr(context, "image_config", ImageConfig("sha256:1", ("/run.sh",), (), {}, "/", ""))
-    spec = serving_container(model(), context).spec
+    spec = serving_containers(model(), context).specs[0]
     assert (spec.entrypoint, spec.command) == (None, ("serve",))
 
 
 def test_local_processes_get_a_port_of_their_own(context):
-    spec = on_a_free_port(serving_container(model(), context).spec)
+    spec = on_a_free_port(serving_containers(model(), context).specs[0])
     ((inside, outside),) = spec.ports.items()
     assert inside == outside != 8080
     assert spec.environment["SAGEMAKER_BIND_TO_PORT"] == str(inside)
@@ -128,19 +129,59 @@ def test_local_processes_get_a_port_of_their_own(context):
 @pytest.mark.parametrize(
     ("described", "says"),
     [
-        ({"Containers": [{"Image": "a"}, {"Image": "b"}]}, "2 containers"),
+        ({"Containers": []}, "no container"),
+        (
+            {"Containers": [{"Image": "a"}, {"ModelDataUrl": "s3://b/k"}]},
+            "container-2 of model m names no image",
+        ),
+        (
+            {"Containers": [{"Image": "a", "ContainerHostname": n} for n in "aa"]},
+            "two containers of one name",
+        ),
+        (
+            {"Containers": [{"Image": "a"}, {"Image": "b", "ContainerHostname": "../b"}]},
+            "no ContainerHostname",
+        ),
         ({"PrimaryContainer": {"ModelDataUrl": "s3://b/k"}}, "names no image"),
         ({"PrimaryContainer": {"Image": "a", "Mode": "MultiModel"}}, "MultiModel"),
     ],
 )
 def test_models_that_cannot_be_served_say_why(described, says):
     with pytest.raises(StepBridgeError, match=says):
-        _ = read_model({"ModelName": "m", **described}).container
+        _ = read_model({"ModelName": "m", **described}).served
+
+
+def test_containers_of_a_pipeline_have_their_own_image_artifacts_and_limits(context):
+    """... and code: the same path means another file in each."""
+    config = ImageConfig("sha256:2", ("/run.sh",), (), {}, "/", "")
+    force_setattr(context, "images", {"second": LocalImage("local-2", config)})
+    containers = [
+        {"Image": "first", "ModelDataUrl": "s3://bucket/model.tar.gz", "ContainerHostname": "prepare"},
+        {
+            "Image": "second",
+            "ModelDataUrl": "s3://bucket/model.tar.gz",
+            "Environment": {
+                "SAGEMAKER_SUBMIT_DIRECTORY": "s3://bucket/sourcedir.tar.gz",
+                "SAGEMAKER_TS_BATCH_SIZE": "2",
+            },
+        },
+    ]
+    served = serving_containers(read_model({"ModelName": "m", "Containers": containers}), context)
+    first, second = served.specs
+    assert [(one.hostname, one.image, one.command) for one in served.specs] == [
+        ("prepare", "local", ()),
+        ("container-2", "local-2", ("serve",)),
+    ]
+    assert first.mounts[0].source != second.mounts[0].source
+    assert {item.host for item in served.code} == {"container-2"}
+    names = {host: set(variables) for host, variables in served.debug_environment.items()}
+    assert names["container-2"] - names["prepare"] == {"SAGEMAKER_TS_RESPONSE_TIMEOUT"}
+    assert "SAGEMAKER_MODEL_SERVER_TIMEOUT" in names["prepare"]
 
 
 def test_missing_artifacts_name_their_address(context):
     with pytest.raises(StorageError, match=r"s3://bucket/gone\.tar\.gz"):
-        serving_container(model(ModelDataUrl="s3://bucket/gone.tar.gz"), context)
+        serving_containers(model(ModelDataUrl="s3://bucket/gone.tar.gz"), context)
 
 
 def test_a_member_cannot_leave_the_models_folder(tmp_path):
@@ -174,7 +215,16 @@ class TestTransformPlan:
         assert environment["SAGEMAKER_MAX_CONCURRENT_TRANSFORMS"] == "4"
         assert environment["A"] == "1"
         assert plan.outputs[0].uri == "s3://bucket/out"
-        assert "one container serves" in plan.notices[0]
+        assert "one instance serves" in plan.notices[0]
+
+    def test_a_batch_job_cannot_ask_containers_one_by_one(self, context):
+        described = {
+            "ModelName": "m",
+            "Containers": [{"Image": "a"}, {"Image": "b"}],
+            "InferenceExecutionConfig": {"Mode": "Direct"},
+        }
+        with pytest.raises(StepBridgeError, match="Mode Direct"):
+            plan_transform(read_model(described), self.request(), context)
 
     def test_a_join_by_line_needs_lines_in_the_output(self, context):
         request = self.request(

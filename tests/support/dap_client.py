@@ -311,7 +311,7 @@ def body_of(message: JSON) -> JSON:
 
 @contextlib.asynccontextmanager
 async def follow(host: str, port: int, breakpoints: Mapping[str, Sequence[int]]) -> AsyncIterator[Editor]:
-    """An editor at a step's relay, which opens a session for each process that is announced, as VS Code does."""
+    """An editor at a step's relay that opens a session for each process it is told of, as VS Code does."""
     editor = Editor(host, port, breakpoints)
     try:
         await editor.open()

@@ -12,15 +12,13 @@ import shutil
 import subprocess
 
 PYTHON = "stepbridge-test/python:latest"  # Python 3.11 and bash, no numpy; CMD python3
-INFERENCE = (
-    "stepbridge-test/inference:latest"  # ... sklearn with Java, multi-model-server and TorchServe: `serve` on 8080
-)
 PYTHON_39 = "stepbridge-test/python3.9:latest"  # likewise; made only where `make test` asks for it
 PYTHON_313 = "stepbridge-test/python3.13:latest"
 SKLEARN = "stepbridge-test/sklearn:latest"  # ... with numpy, scikit-learn, joblib, boto3; no toolkit
 TOOLKIT = (
     "stepbridge-test/toolkit:latest"  # ... with sagemaker-training: `train` (the CMD) and `serve` on 8080
 )
+INFERENCE = "stepbridge-test/inference:latest"  # SKLEARN with multi-model-server, TorchServe: `serve`
 SDK = "stepbridge-test/sdk:latest"  # PYTHON with the SageMaker Python SDK v2, of the tests' own version
 TORCH = "stepbridge-test/torch:latest"  # Python 3.11 and PyTorch for CPUs, with gloo
 

@@ -53,7 +53,7 @@ class RuntimeApi:
         result = serving.invoke(name, _pieces(request), headers)
         if result.status >= 400:
             text = b"".join(result.body).decode("utf-8", "replace")
-            raise _model_error(result.status, text)
+            raise _model_error(result.status, text, result.said_by)
         kept = {
             "Content-Type": result.headers.get("content-type", "application/octet-stream"),
             "x-Amzn-Invoked-Production-Variant": result.headers.get(
@@ -69,8 +69,8 @@ def _pieces(request: Request) -> Iterator[bytes]:
     return iter(partial(request.body.read, CHUNK), b"")
 
 
-def _model_error(status: int, text: str) -> ServiceError:
-    message = f'Received client error ({status}) from primary with message "{text[:4096]}".'
+def _model_error(status: int, text: str, container: str) -> ServiceError:
+    message = f'Received client error ({status}) from {container} with message "{text[:4096]}".'
     if status >= 500:
         message = message.replace("client error", "server error")
     return ServiceError("ModelError", message, 424)

@@ -1,6 +1,6 @@
-"""A model server's worker listens first, and waits for the editor afterwards: the server in front of it ends a
-worker that does not listen within two minutes (multi-model-server and TorchServe, where no setting changes it).
-Its user's script is loaded when the server has connected, on the server's word.
+"""A model server's worker listens first and waits for the editor afterwards: the server in front of it ends
+a worker that does not listen within two minutes (multi-model-server and TorchServe; no setting changes it).
+The user's script is loaded when the server has connected, on the server's word.
 """
 
 

@@ -1,4 +1,4 @@
-"""Stands in for PyTorch, of which TorchServe and its toolkit need nothing but this name: is an answer a tensor?"""
+"""Stands in for PyTorch: TorchServe and its toolkit ask whether an answer is a tensor, nothing else."""
 
 
 class Tensor:
