@@ -75,3 +75,39 @@ async def test_an_endpoint_s_worker_may_be_held_for_longer_than_its_server_waits
             assert await run.end() == 0
             assert len(held) == 1  # the same worker
     assert "answers [['21.0'], ['43.0']]" in run.errors
+
+
+@SERVERS
+async def test_many_models_in_one_container(tmp_path, server):
+    """Mode MultiModel: a model is loaded when a request names it, and debugged like any other."""
+    root = tmp_path / "many"
+    shutil.copytree(Path(__file__).parent / "many_models", root)
+    many = Project(root, in_containers(INFERENCE), {"MODEL_SERVER": server})
+    script = root / "inference.py"
+    lines = [line_of(script, text) for text in ("return factor", "return product")]
+    async with many.run("--debug", "many", program="ask.py") as run:
+        port = (await run.debug_state("many", "waiting"))["port"]
+        async with follow("127.0.0.1", port, {str(script): lines}) as editor:
+            for line, name, value in ((lines[0], "factor", "2"), (lines[1], "product", "14")):
+                client, stopped = await editor.stopped()
+                frame = (await client.stack(stopped["threadId"]))[0]
+                assert frame["line"] == line
+                if (
+                    server == "mms"
+                ):  # TorchServe runs models in links to their folders: no file of this machine
+                    assert frame["source"]["path"] == str(script)
+                assert await client.evaluate(name, frame["id"]) == value
+                if line == lines[1]:
+                    for each in editor.clients:
+                        await each.set_breakpoints(str(script), [])
+                    editor.breakpoints = {}  # of the workers to come
+                await client.resume(stopped["threadId"])
+            assert await run.end() == 0
+    for said in (
+        "two.tar.gz 14",
+        "deep/three.tar.gz 21",
+        "late.tar.gz 35",
+        "there is nothing at s3://models/all/none.tar.gz",
+        "the request must name a model",
+    ):
+        assert said in run.errors

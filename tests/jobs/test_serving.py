@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import ast
+import http.server
 import importlib.util
 import io
 import json
+import subprocess
+import sys
 import tarfile
+import threading
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,6 +21,7 @@ from stepbridge.engines.base import ImageConfig
 from stepbridge.errors import StepBridgeError, StorageError
 from stepbridge.jobs import JobContext
 from stepbridge.jobs.images import LocalImage
+from stepbridge.jobs.multi_model import LoadedModels
 from stepbridge.jobs.plan import CodeMapping
 from stepbridge.jobs.serving import extract, on_a_free_port, read_model, serving_containers
 from stepbridge.jobs.transform import plan_transform
@@ -143,7 +148,9 @@ def test_local_processes_get_a_port_of_their_own(context):
             "no ContainerHostname",
         ),
         ({"PrimaryContainer": {"ModelDataUrl": "s3://b/k"}}, "names no image"),
-        ({"PrimaryContainer": {"Image": "a", "Mode": "MultiModel"}}, "MultiModel"),
+        ({"PrimaryContainer": {"Image": "a", "Mode": "MultiModel"}}, "no ModelDataUrl"),
+        ({"PrimaryContainer": {"Image": "a", "Mode": "TripleModel"}}, "no Mode TripleModel"),
+        ({"Containers": [{"Image": "a"}, {"Image": "b", "Mode": "MultiModel"}]}, "several containers"),
     ],
 )
 def test_models_that_cannot_be_served_say_why(described, says):
@@ -177,6 +184,73 @@ def test_containers_of_a_pipeline_have_their_own_image_artifacts_and_limits(cont
     names = {host: set(variables) for host, variables in served.debug_environment.items()}
     assert names["container-2"] - names["prepare"] == {"SAGEMAKER_TS_RESPONSE_TIMEOUT"}
     assert "SAGEMAKER_MODEL_SERVER_TIMEOUT" in names["prepare"]
+
+
+def test_models_of_one_container_are_unpacked_each_in_its_own_folder(context, tmp_path):
+    script = tmp_path / "inference.py"
+    script.write_text("edited")
+    force_setattr(context, "sources", Sources(script))
+    packed = context.store.path("s3://bucket/model.tar.gz").read_bytes()
+    for name in ("all/one.tar.gz", "all/deep/one.tar.gz", "all/readme.txt"):
+        context.store.put(f"s3://bucket/{name}", packed)
+    served = serving_containers(model(Mode="MultiModel", ModelDataUrl="s3://bucket/all/"), context)
+    (spec,) = served.specs
+    assert spec.environment["SAGEMAKER_MULTI_MODEL"] == "true"
+    mount = next(mount for mount in spec.mounts if mount.target == "/opt/ml/models")
+    folders = {path.parent.parent.parent for path in mount.source.rglob("inference.py")}
+    assert len(folders) == 2
+    assert {item.remote for item in served.code} == {
+        f"/opt/ml/models/{folder.name}/model/code/inference.py" for folder in folders
+    }
+    with pytest.raises(StorageError, match=r"s3://bucket/all/gone\.tar\.gz"):
+        served.models.place("gone.tar.gz")
+    assert len(list(mount.source.iterdir())) == 2
+
+
+class Container(http.server.BaseHTTPRequestHandler):
+    """The multi-model API, with memory for two models."""
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        loaded = self.server.loaded  # type: ignore[attr-defined]
+        if self.path == "/models":
+            name = json.loads(body)["model_name"]
+            self.server.calls.append(f"load {name[:1]}")  # type: ignore[attr-defined]
+            if len(loaded) == 2:
+                return self._answer(507, b"")
+            loaded.append(name)
+            return self._answer(200, b"")
+        name = self.path.split("/")[2]
+        return self._answer(200 if name in loaded else 404, name[:1].encode() + body)
+
+    def do_DELETE(self) -> None:
+        name = self.path.split("/")[2]
+        self.server.calls.append(f"unload {name[:1]}")  # type: ignore[attr-defined]
+        self.server.loaded.remove(name)  # type: ignore[attr-defined]
+        self._answer(200, b"")
+
+    def _answer(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments: Any) -> None:
+        return None
+
+
+def test_a_model_that_was_not_asked_for_the_longest_time_makes_room(tmp_path):
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Container) as server:
+        server.loaded, server.calls = [], []  # type: ignore[attr-defined]
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        models = LoadedModels("s3://b/all", tmp_path, lambda uri, folder, shown: folder.mkdir())
+        asked = [models.invoke(server.server_port, f"{name}.tar.gz", b"!", {}) for name in "abacb"]
+        assert [b"".join(answer.body) for answer in asked] == [b"a!", b"b!", b"a!", b"c!", b"b!"]
+        assert server.calls == [  # type: ignore[attr-defined]
+            *("load a", "load b", "load c", "unload b", "load c"),
+            *("load b", "unload a", "load b"),
+        ]
+        server.shutdown()
 
 
 def test_missing_artifacts_name_their_address(context):
@@ -216,6 +290,10 @@ class TestTransformPlan:
         assert environment["A"] == "1"
         assert plan.outputs[0].uri == "s3://bucket/out"
         assert "one instance serves" in plan.notices[0]
+
+    def test_a_batch_job_has_one_model(self, context):
+        with pytest.raises(StepBridgeError, match="Mode MultiModel"):
+            plan_transform(model(Mode="MultiModel"), self.request(), context)
 
     def test_a_batch_job_cannot_ask_containers_one_by_one(self, context):
         described = {
@@ -278,3 +356,10 @@ class TestOurServer:
 @pytest.mark.parametrize("name", sorted(path.name for path in PAYLOAD.glob("*.py")))
 def test_what_runs_in_containers_is_python_3_6(name):
     ast.parse((PAYLOAD / name).read_text(), feature_version=(3, 6))
+
+
+def test_a_run_without_models_loads_no_http_client():
+    """It takes 20 ms of a run's start."""
+    code = "import sys, stepbridge.bridge, stepbridge.cli.run; print('http.client' in sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout == "False\n"

@@ -326,14 +326,14 @@ class Editor:
     def __init__(self, host: str, port: int, breakpoints: Mapping[str, Sequence[int]]) -> None:
         self.clients: list[DapClient] = []
         self._address = host, port
-        self._breakpoints = breakpoints
+        self.breakpoints = breakpoints
         self._stops: asyncio.Queue[tuple[DapClient, JSON]] = asyncio.Queue()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def open(self, configuration: JSON | None = None) -> None:
         client = await DapClient.connect(*self._address)
         self.clients.append(client)
-        await client.attach(configuration, breakpoints=self._breakpoints)
+        await client.attach(configuration, breakpoints=self.breakpoints)
         self._tasks.append(asyncio.create_task(self._watch(client)))
 
     async def stopped(self) -> tuple[DapClient, JSON]:

@@ -217,6 +217,10 @@ class StepDebugger:
             if process.state in _HOLDING and pid in (None, process.pid):
                 self._live().tell(process.pid, "release")
 
+    def working_folder(self, pid: int) -> str:
+        """Of a process when it started, in the container; "" where that is not known."""
+        return next((process.cwd for process in self.processes() if process.pid == pid), "")
+
     def local_file(self, remote: str) -> Path | None:
         return to_local(self.mappings, remote)
 

@@ -20,6 +20,7 @@ from msgspec.structs import replace
 
 from stepbridge.errors import StepBridgeError
 from stepbridge.jobs.model_client import PING_LIMIT, Invocation, broken, invoke
+from stepbridge.jobs.multi_model import LoadedModels
 from stepbridge.jobs.serving import Model, plan_endpoint, read_model
 
 from .execution import RunServices
@@ -31,6 +32,7 @@ from .steps.transform import with_packages
 _PATIENCE = 15.0  # seconds that create() gives the model
 _TARGET = "x-amzn-sagemaker-target-variant"
 _CONTAINER = "x-amzn-sagemaker-target-container-hostname"
+_MODEL = "x-amzn-sagemaker-target-model"
 _INVOKED = "x-amzn-invoked-production-variant"
 
 
@@ -42,6 +44,7 @@ class _Variant(Struct):
     job: str
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     ports: tuple[int, ...] = ()
+    models: LoadedModels | None = None
     task: asyncio.Task[JobOutcome] | None = None
 
     @property
@@ -52,9 +55,9 @@ class _Variant(Struct):
     def weight(self) -> float:
         return float(self.described.get("InitialVariantWeight", 1.0))
 
-    def is_ready(self, ports: tuple[int, ...]) -> None:
+    def is_ready(self, ports: tuple[int, ...], models: LoadedModels | None) -> None:
         """Also when the servers were started again."""
-        self.ports = ports
+        self.ports, self.models = ports, models
         self.ready.set()
 
     def route(self, container: str | None) -> dict[str, int]:
@@ -76,6 +79,18 @@ class _Variant(Struct):
                 f"Set TargetContainerHostname to one of {', '.join(ports)}.",
             )
         return {container: ports[container]}
+
+    def ask(self, route: Mapping[str, int], body: bytes, headers: Mapping[str, str]) -> Invocation:
+        """Raises StepBridgeError where the request names no model and must; OSError or HTTPException."""
+        ports = tuple(route.values())
+        if self.models is None:
+            return invoke(ports, body, headers)
+        if not headers.get(_MODEL):
+            raise StepBridgeError(
+                f"Model {self.model.model_name} has Mode MultiModel: the request must name a model",
+                "Set TargetModel to the path of an archive below its ModelDataUrl.",
+            )
+        return self.models.invoke(ports[0], headers[_MODEL], body, headers)
 
 
 class _Deployment(Struct):
@@ -160,7 +175,7 @@ class Endpoints:
         variant = self._variant(name, headers.get(_TARGET))
         route = variant.route(headers.get(_CONTAINER))
         try:
-            answer = invoke(tuple(route.values()), b"".join(body), headers)
+            answer = variant.ask(route, b"".join(body), headers)
         except broken() as error:
             raise StepBridgeError(
                 f"Endpoint {name}: the model server broke the connection ({error!r})",

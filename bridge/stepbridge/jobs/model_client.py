@@ -70,8 +70,13 @@ def ask_pipeline(ports: Sequence[int], body: bytes, headers: Mapping[str, str]) 
     return replace(ask(ports[-1], "POST", _INVOCATIONS, *asked), container=len(ports) - 1)
 
 
-def invoke(ports: Sequence[int], body: bytes, headers: Mapping[str, str]) -> Invocation:
-    """The same; the answer is read as its reader takes it. Raises OSError or HTTPException."""
+def invoke(
+    ports: Sequence[int], body: bytes, headers: Mapping[str, str], path: str = _INVOCATIONS
+) -> Invocation:
+    """The same; the answer is read as its reader takes it. Raises OSError or HTTPException.
+
+    path: of the last container's request.
+    """
     import http.client
 
     asked = _up_to_last(ports, body, headers)
@@ -81,7 +86,7 @@ def invoke(ports: Sequence[int], body: bytes, headers: Mapping[str, str]) -> Inv
         )
     connection = http.client.HTTPConnection("127.0.0.1", ports[-1])
     try:
-        connection.request("POST", _INVOCATIONS, *asked)
+        connection.request("POST", path, *asked)
         response = connection.getresponse()
     except BaseException:
         connection.close()

@@ -26,6 +26,7 @@ from stepbridge.errors import StepBridgeError, StorageError
 
 from .channels import objects_of
 from .model_client import until_ready
+from .multi_model import MODELS, LoadedModels
 from .plan import (
     CodeMapping,
     JobContext,
@@ -134,9 +135,23 @@ class Model(Request, frozen=True, kw_only=True):
                 )
             if not container.image:
                 raise StepBridgeError(f"{where} names no image", "Give its container an Image.")
-            if container.mode != "SingleModel":
-                raise StepBridgeError(f"{where}: Mode {container.mode} does not run on this machine")
+            self._check_mode(container, where)
         return self._definitions
+
+    def _check_mode(self, container: ContainerDefinition, where: str) -> None:
+        if container.mode not in ("SingleModel", "MultiModel"):
+            raise StepBridgeError(
+                f"{where}: there is no Mode {container.mode}", "Use SingleModel or MultiModel."
+            )
+        if container.mode == "MultiModel" and len(self._definitions) > 1:
+            raise StepBridgeError(
+                f"{where}: Mode MultiModel in a model of several containers does not run on this machine",
+                "Give the container a model of its own.",
+            )
+        if container.mode == "MultiModel" and not container.data:
+            raise StepBridgeError(
+                f"{where} has Mode MultiModel and no ModelDataUrl", "Name the prefix of its archives."
+            )
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -157,8 +172,18 @@ class Model(Request, frozen=True, kw_only=True):
         """Each request goes to the one container that it names, not through all of them."""
         return self.inference_execution_config.mode == "Direct" and len(self._definitions) > 1
 
-    def refuse_direct(self, what: str) -> None:
-        """Raises StepBridgeError where requests would have to name a container."""
+    @property
+    def multi_model(self) -> bool:
+        """Each request names the model that is to answer it."""
+        return any(container.mode == "MultiModel" for container in self._definitions)
+
+    def refuse_in_batch(self, what: str) -> None:
+        """Raises StepBridgeError where requests would have to name a container or a model."""
+        if self.multi_model:
+            raise StepBridgeError(
+                f"{what}: model {self.model_name} has Mode MultiModel, which is for endpoints",
+                "Create a model for the archive that the job is to use.",
+            )
         if self.direct:
             raise StepBridgeError(
                 f"{what}: model {self.model_name} has containers that are asked one by one (Mode Direct)",
@@ -196,6 +221,7 @@ class Served(Struct, frozen=True):
     scripts: tuple[str, ...]
     code: tuple[CodeMapping, ...]
     notices: tuple[str, ...]
+    models: LoadedModels | None = None  # of Mode MultiModel
 
     @property
     def debug_environment(self) -> dict[str, dict[str, str]]:
@@ -221,6 +247,8 @@ def serving_containers(
         StepBridgeError: the model cannot be served here, see `Model.served`.
         StorageError: a container's artifacts are not there, or are no archive.
     """
+    if model.multi_model:
+        return _multi_model_container(model, context)
     specs: list[ContainerSpec] = []
     code: list[CodeMapping] = []
     for number, (host, container) in enumerate(zip(model.hosts, model.served, strict=True), 1):
@@ -229,17 +257,40 @@ def serving_containers(
         what = f"{what}, container {host}" if len(model.hosts) > 1 else what
         variables, mappings = _container_files(container, context, folder, what)
         variables |= environment or {}
-        specs.append(_container_spec(container, context.with_image(container.image), host, folder, variables))
+        # artifacts that are no archive are hard links to the store's own files
+        mount = Mount(folder / "model", MODEL, read_only=not _is_archive(container.data))
+        specs.append(_container_spec(context.with_image(container.image), host, mount, variables))
         shown_to = host if len(model.hosts) > 1 else ""
         code += [CodeMapping(item.local, item.remote, shown_to) for item in mappings]
     return Served(tuple(specs), _SERVERS, tuple(dict.fromkeys(code)), _notices(model))
+
+
+def _multi_model_container(model: Model, context: JobContext) -> Served:
+    """The container of Mode MultiModel. What lies below the prefix now is unpacked before it starts, so that
+    the code in it is known; what comes later, when a request names it."""
+    (container,) = model.served
+    folder = writable(context.folder / "algo-1" / "models")
+    what = f"the models of {model.model_name}"
+    code: list[CodeMapping] = []
+
+    def unpack(uri: str, place: Path, shown: str) -> None:
+        code.extend(_unpack_artifacts(uri, context, place, what, f"{shown}/model"))
+
+    models = LoadedModels(container.data, folder, unpack)
+    for relative, _ in objects_of(context.store, container.data.rstrip("/") + "/", what=what):
+        if _is_archive(relative):
+            models.place(relative)
+    environment = {**container.environment, "SAGEMAKER_MULTI_MODEL": "true"}
+    mount = Mount(folder, MODELS)
+    spec = _container_spec(context.with_image(container.image), "algo-1", mount, environment)
+    return Served((spec,), _SERVERS, tuple(dict.fromkeys(code)), _notices(model), models)
 
 
 def _container_files(
     container: ContainerDefinition, context: JobContext, folder: Path, what: str
 ) -> tuple[dict[str, str], list[CodeMapping]]:
     """Unpack a container's artifacts into `folder`; its environment, and where its code is seen."""
-    mappings = list(_unpack_model(container, context, folder, what))
+    mappings = list(_unpack_artifacts(container.data, context, folder, what, MODEL))
     values = dict(container.environment)
     submitted = values.get("SAGEMAKER_SUBMIT_DIRECTORY", "")
     if submitted.startswith(("s3://", "file://")):
@@ -256,7 +307,7 @@ def _container_files(
 
 
 def _container_spec(
-    container: ContainerDefinition, context: JobContext, host: str, folder: Path, values: Mapping[str, str]
+    context: JobContext, host: str, artifacts: Mount, values: Mapping[str, str]
 ) -> ContainerSpec:
     has_entrypoint = bool(context.image_config.entrypoint)
     return ContainerSpec(
@@ -271,11 +322,7 @@ def _container_spec(
             "SAGEMAKER_MODEL_SERVER_TIMEOUT": "3600",
             **values,
         },
-        mounts=(
-            # artifacts that are no archive are hard links to the store's own files
-            Mount(folder / "model", MODEL, read_only=not _is_archive(container.data)),
-            Mount(context.payload, PAYLOAD_TARGET, read_only=True),
-        ),
+        mounts=(artifacts, Mount(context.payload, PAYLOAD_TARGET, read_only=True)),
         hostname=host,
         aliases=(host,),
         labels={**context.labels, "stepbridge.host": host},
@@ -305,7 +352,7 @@ def on_a_free_port(spec: ContainerSpec) -> ContainerSpec:
 
 def plan_endpoint(
     model: Model,
-    ready: Callable[[tuple[int, ...]], None],
+    ready: Callable[[tuple[int, ...], LoadedModels | None], None],
     limit: float,
     request: Mapping[str, Any],
     context: JobContext,
@@ -313,13 +360,14 @@ def plan_endpoint(
     """A job that serves `model` until it is stopped.
 
     Args:
-        ready: told the loopback ports when /ping of all answers; `limit` is how many seconds that may take.
+        ready: told the loopback ports, and the models of Mode MultiModel, when /ping of all answers; `limit`
+            is how many seconds that may take.
     """
     served = serving_containers(model, context)
 
     async def serve(server: ModelServer) -> None:
         await until_ready(server, limit)
-        ready(server.ports)
+        ready(server.ports, served.models)
         await asyncio.Event().wait()  # the containers end first
 
     return JobPlan(
@@ -338,13 +386,12 @@ def plan_endpoint(
 # -- the model's files -------------------------------------------------------------------------------------
 
 
-def _unpack_model(
-    container: ContainerDefinition, context: JobContext, host_folder: Path, what: str
+def _unpack_artifacts(
+    uri: str, context: JobContext, host_folder: Path, what: str, place: str
 ) -> Iterator[CodeMapping]:
     """Write the artifacts into `model` below that folder, the workspace's scripts as they are now; yields
-    their mappings."""
+    their mappings. place: where the container sees them."""
     folder = writable(host_folder / "model")
-    uri = container.data
     if not uri:
         return
     scratch = host_folder / "artifacts"
@@ -353,10 +400,10 @@ def _unpack_model(
         archive = scratch / uri.rpartition("/")[2] if known is not None else _archive(context, uri, what)
         extract(archive, folder, what)
         for item in known or ():
-            yield CodeMapping(item.local, f"{MODEL}/{item.remote}")
+            yield CodeMapping(item.local, f"{place}/{item.remote}")
     else:
         _copy_folder(context, uri, folder, what)
-    yield from _scripts_of_the_workspace(folder, context)
+    yield from _scripts_of_the_workspace(folder, context, place)
 
 
 def _is_archive(uri: str) -> bool:
@@ -398,7 +445,7 @@ def extract(archive: Path, folder: Path, what: str) -> None:
         raise StorageError(f"{what}: {archive.name} cannot be unpacked: {error}") from None
 
 
-def _scripts_of_the_workspace(folder: Path, context: JobContext) -> Iterator[CodeMapping]:
+def _scripts_of_the_workspace(folder: Path, context: JobContext, place: str) -> Iterator[CodeMapping]:
     """Python files in the artifacts which a program of this workspace uploaded with that content.
 
     A training job or RepackModel has packed them; they run as the workspace has them now.
@@ -414,4 +461,4 @@ def _scripts_of_the_workspace(folder: Path, context: JobContext) -> Iterator[Cod
         if now != content:
             path.unlink()  # not through a hard link
             path.write_bytes(now)
-        yield CodeMapping(local, f"{MODEL}/{path.relative_to(folder).as_posix()}")
+        yield CodeMapping(local, f"{place}/{path.relative_to(folder).as_posix()}")

@@ -93,7 +93,7 @@ def plan_transform(model: Model, request: Mapping[str, Any], context: JobContext
         context.store, source.s3_uri, what=f"the input of {context.name}", kind=source.s3_data_type
     )
     outputs = writable(context.folder / "algo-1" / "transformed")
-    model.refuse_direct(f"transform job {context.name}")
+    model.refuse_in_batch(f"transform job {context.name}")
     served = serving_containers(model, context, {**_environment(job), **job.environment})
     hosts = tuple(served.debug_environment)
     client = _Client(job, _processing(job, context.name), tuple(inputs), outputs, hosts)

@@ -40,7 +40,8 @@ class RuntimeApi:
         except ServiceError as error:
             return as_json(error)
         except StepBridgeError as error:
-            return as_json(ServiceError("ModelError", f"{error.message} {error.hint}".rstrip(), 424))
+            text = f"{error.message.removesuffix('.')}. {error.hint}".rstrip()
+            return as_json(ServiceError("ModelError", text, 424))
 
     def _invoke(self, serving: Serving, name: str, request: Request) -> Response:
         if serving.describe(name) is None:

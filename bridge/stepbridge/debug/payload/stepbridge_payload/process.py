@@ -76,6 +76,7 @@ class Process:
             python="%d.%d.%d" % sys.version_info[:3],
             executable=sys.executable or "",
             argv=[_printable(word) for word in target.command_line()],
+            cwd=_printable(_working_folder()),
             role=self.role,
             mode=self.mode,
             forked=forked,
@@ -180,6 +181,13 @@ class Process:
                 self.check_in(forked=True)
         except Exception:
             pass
+
+
+def _working_folder():
+    try:
+        return os.getcwd()
+    except OSError:  # it is gone
+        return ""
 
 
 def _printable(word):
