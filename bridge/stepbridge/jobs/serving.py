@@ -119,7 +119,7 @@ class Model(Request, frozen=True, kw_only=True):
         """Its containers, in the order in which a request goes through them; one, or an inference pipeline.
 
         Raises:
-            StepBridgeError: there is none, one has no image, or one serves several models.
+            StepBridgeError: there is none, one has no image, or a Mode that does not go with the others.
         """
         what = f"model {self.model_name}"
         named = dict(zip(self.hosts, self._definitions, strict=True))

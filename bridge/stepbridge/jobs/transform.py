@@ -95,8 +95,7 @@ def plan_transform(model: Model, request: Mapping[str, Any], context: JobContext
     outputs = writable(context.folder / "algo-1" / "transformed")
     model.refuse_in_batch(f"transform job {context.name}")
     served = serving_containers(model, context, {**_environment(job), **job.environment})
-    hosts = tuple(served.debug_environment)
-    client = _Client(job, _processing(job, context.name), tuple(inputs), outputs, hosts)
+    client = _Client(job, _processing(job, context.name), tuple(inputs), outputs, model.hosts)
     notices = list(served.notices)
     if job.transform_resources.instance_count > 1:
         notices.append(f"{context.name}: one instance serves, not {job.transform_resources.instance_count}")

@@ -70,6 +70,7 @@ create("words")
 if "deploy" in sys.argv:
     serve("words")
     print("answer", ask("words", "  a , bb ,ccc "))
+    print("limit", boto3.client("sagemaker-runtime").meta.config.read_timeout)
     sagemaker.delete_endpoint(EndpointName="words")
 if "errors" in sys.argv:
     serve("words")
