@@ -6,6 +6,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
+import signal
 import sys
 import time
 import uuid
@@ -769,3 +771,33 @@ async def test_a_model_servers_worker_listens_before_it_waits(
             assert await asyncio.wait_for(reader.read(), 30) == b"7"
         writer.close()
         assert await step.result() == (0, "listening\n", "")
+
+
+SERVER = """\
+import os
+import time
+
+read, write = os.pipe()
+if os.fork() == 0:
+    os.write(write, b"!")
+    time.sleep(60)
+os.read(read, 1)
+print("forked", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("servers", [True, False])
+async def test_an_editor_that_comes_to_an_armed_model_server_gets_its_worker(
+    cache: DebugpyCache, step_folder: Path, servers: bool
+) -> None:
+    (step_folder / "serve").write_text(SERVER)
+    target = ScriptTarget(files=("serve",), servers=servers)
+    async with LocalStep(cache, ARM, [sys.executable, "serve"], cwd=step_folder, script=target) as step:
+        async with asyncio.timeout(30):
+            while len(step.debugger.processes()) < 2:
+                await asyncio.sleep(0.02)
+        chosen = await step.debugger.candidate()
+        assert chosen.forked is servers
+        for process in step.debugger.processes():
+            os.kill(process.pid, signal.SIGKILL)

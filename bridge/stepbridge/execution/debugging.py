@@ -58,7 +58,9 @@ class Session:
         self._unattended.set()
         self.debugger = StepDebugger(
             debug,
-            script=ScriptTarget(files=plan.scripts) if plan.scripts else None,
+            script=ScriptTarget(files=plan.scripts, servers=plan.client is not None)
+            if plan.scripts
+            else None,
             mappings=self.mappings,
             runtime=self._runtime,
             debugpy=owner.cache,
