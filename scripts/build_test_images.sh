@@ -6,6 +6,7 @@
 #   stepbridge-test/python   Python 3.11 and bash, nothing else; python3.9 and python3.13 likewise, on request
 #   stepbridge-test/sklearn  ... + numpy, scikit-learn, joblib, boto3
 #   stepbridge-test/toolkit  ... + sagemaker-training and a server: `train`, `serve`
+#   stepbridge-test/inference  sklearn + Java, multi-model-server and TorchServe with their toolkits: `serve`
 #   stepbridge-test/sdk      python + SageMaker Python SDK v2, as far as functions as steps (@step) need it
 #   stepbridge-test/torch    Python 3.11 and Debian's PyTorch (CPU, gloo)
 #
@@ -17,7 +18,7 @@ recipes=$here/../tests/images
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/stepbridge/images
 declare -A suites=([python]=bookworm [python3.9]=bullseye [python3.13]=trixie [torch]=bookworm) # Debian releases
 python_version=3.11
-usual="python sklearn toolkit sdk torch"
+usual="python sklearn toolkit inference sdk torch"
 path=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 mkdir -p "$cache"
@@ -97,6 +98,7 @@ layer() {
             python3 -m pip install -q --no-index --find-links /wheels --no-cache-dir --root-user-action ignore \
                 "$@" -r /recipe/requirements.txt
             python3 -c "import boto3"
+            if [ -e /recipe/install.sh ]; then bash /recipe/install.sh; fi
             if [ -d /recipe/root ]; then cp -r /recipe/root/. /; fi' layer ${install_options[$image]:-})
     # shellcheck disable=SC2064
     trap "docker rm -f $container >/dev/null" EXIT
@@ -110,6 +112,7 @@ layer() {
 
 build_sklearn() { layer sklearn python "$1" 'CMD ["python3"]'; }
 build_toolkit() { layer toolkit sklearn "$1" 'CMD ["train"]' 'EXPOSE 8080'; }
+build_inference() { layer inference sklearn "$1" 'ENV JAVA_HOME=/opt/java' 'CMD ["serve"]' 'EXPOSE 8080'; }
 build_sdk() { layer sdk python "$1" 'CMD ["python3"]'; }
 
 build_python() { debian python "$1"; }
@@ -117,7 +120,7 @@ build_python3.9() { debian python3.9 "$1"; }
 build_python3.13() { debian python3.13 "$1"; }
 build_torch() { debian torch "$1" torch; }
 declare -A parents=([python]="" [python3.9]="" [python3.13]="" [torch]="" [sklearn]="python" [sdk]="python"
-    [toolkit]="python sklearn")
+    [toolkit]="python sklearn" [inference]="python sklearn")
 
 replaced="" # the images whose names went to new ones, the youngest first
 

@@ -6,6 +6,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
+import signal
 import sys
 import time
 import uuid
@@ -720,3 +722,82 @@ def adapters_of(tester: str) -> list[int]:
                 if b"STEPBRIDGE_ADAPTER=" in text and tester.encode() in text:
                     found.append(int(entry.name))
     return found
+
+
+WORKER = """\
+import socket
+import sys
+
+server = socket.socket(socket.AF_UNIX)
+server.bind(sys.argv[1])
+server.listen(1)
+print("listening", flush=True)
+connection, _ = server.accept()
+script = connection.recv(100).decode()
+scope = {}
+exec(compile(open(script).read(), script, "exec"), scope)
+connection.sendall(str(scope["model_fn"]()).encode())
+"""
+INFERENCE = """\
+def model_fn():
+    weight = 7
+    return weight
+"""
+
+
+async def test_a_model_servers_worker_listens_before_it_waits(
+    cache: DebugpyCache, python: Path, step_folder: Path
+) -> None:
+    """Its server gives it two minutes to listen; an editor has all the time it wants."""
+    worker, script, address = (step_folder / name for name in ("model_service_worker.py", "inf.py", "sock"))
+    worker.write_text(WORKER)
+    script.write_text(INFERENCE)
+    target = ScriptTarget(files=("model_service_worker.py",))
+    argv = [python, str(worker), str(address)]
+    async with LocalStep(cache, WAIT, argv, cwd=step_folder, script=target) as step:
+        async with asyncio.timeout(30):
+            while not address.exists():
+                await asyncio.sleep(0.02)
+        await asyncio.sleep(0.3)
+        assert "waiting" not in step.names()
+        reader, writer = await asyncio.open_unix_connection(address)
+        writer.write(str(script).encode())
+        await step.state("waiting")
+        async with editor(step.debugger) as client:
+            await client.attach(breakpoints={str(script): [3]})
+            path, line, top, body = await client.where()
+            assert (path, line, top["name"]) == (str(script), 3, "model_fn")
+            await client.resume(body["threadId"])
+            assert await asyncio.wait_for(reader.read(), 30) == b"7"
+        writer.close()
+        assert await step.result() == (0, "listening\n", "")
+
+
+SERVER = """\
+import os
+import time
+
+read, write = os.pipe()
+if os.fork() == 0:
+    os.write(write, b"!")
+    time.sleep(60)
+os.read(read, 1)
+print("forked", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("servers", [True, False])
+async def test_an_editor_that_comes_to_an_armed_model_server_gets_its_worker(
+    cache: DebugpyCache, step_folder: Path, servers: bool
+) -> None:
+    (step_folder / "serve").write_text(SERVER)
+    target = ScriptTarget(files=("serve",), servers=servers)
+    async with LocalStep(cache, ARM, [sys.executable, "serve"], cwd=step_folder, script=target) as step:
+        async with asyncio.timeout(30):
+            while len(step.debugger.processes()) < 2:
+                await asyncio.sleep(0.02)
+        chosen = await step.debugger.candidate()
+        assert chosen.forked is servers
+        for process in step.debugger.processes():
+            os.kill(process.pid, signal.SIGKILL)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from stepbridge.debug import DebugPlan, DebugpyCache, PathMapping, RelayServer
+from stepbridge.debug.proxy import AttachOptions
 from stepbridge.errors import DebugError
 
 from tests.support.dap_client import DapClient, RequestFailed
@@ -128,3 +129,21 @@ async def test_a_port_in_use_is_a_clear_error(step: LocalStep, relay: RelayServe
     with pytest.raises(DebugError, match=rf"Port {relay.port} .* cannot be opened") as caught:
         await RelayServer(step.debugger).listen(relay.port)
     assert "--debug-port" in caught.value.hint
+
+
+def test_of_a_script_at_several_places_a_process_runs_the_one_below_its_folder(tmp_path: Path) -> None:
+    """debugpy sets a breakpoint at the first mapping that fits."""
+    script, other = tmp_path / "inference.py", tmp_path / "other.py"
+    mappings = (
+        PathMapping(script, "/opt/ml/models/one/model/code/inference.py"),
+        PathMapping(script, "/opt/ml/models/longest/model/code/inference.py"),
+        PathMapping(other, "/opt/ml/code/other.py"),
+    )
+
+    def remotes(folder: str) -> list[str]:
+        arguments = AttachOptions(mappings, folder=folder).arguments({}, 7, sub_process=False)
+        return [mapping["remoteRoot"].split("/")[-4] for mapping in arguments["pathMappings"][:2]]
+
+    assert remotes("/opt/ml/models/one/model") == ["one", "longest"]
+    assert remotes("/opt/ml/models/longest/model") == ["longest", "one"]
+    assert remotes("") == ["longest", "one"]

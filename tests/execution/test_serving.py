@@ -79,6 +79,11 @@ def model(name: str) -> Mapping[str, Any]:
     return {"ModelName": name, "PrimaryContainer": container}
 
 
+def pipeline(*names: str) -> Mapping[str, Any]:
+    """A model of several containers."""
+    return {"ModelName": "p", "Containers": [model(name)["PrimaryContainer"] for name in names]}
+
+
 def config(*models: str) -> Mapping[str, Any]:
     variants = [
         {"VariantName": f"v-{name}", "ModelName": name, "InitialVariantWeight": 1.0} for name in models
@@ -161,3 +166,38 @@ async def test_an_update_that_fails_leaves_the_earlier_model_in_service(endpoint
     assert "KeyError" in described["FailureReason"]
     assert await asyncio.to_thread(ask, serving) == "m:x"
     await serving.close()
+
+
+async def test_a_request_goes_through_a_pipeline_of_containers(endpoints):
+    serving, engine = endpoints
+    await asyncio.to_thread(serving.create, "e", config("p"), {"p": pipeline("a", "b", "c")})
+    described = serving.describe("e")
+    assert described["EndpointStatus"] == "InService"
+    assert len(described["ProductionVariants"][0]["DeployedImages"]) == 3
+    assert await asyncio.to_thread(ask, serving) == "c:b:a:x"
+    assert {container.spec.network for container in engine.started} == {"stepbridge-e"}
+    await asyncio.to_thread(serving.delete, "e")
+    assert all(container.removed for container in engine.started)
+    assert engine.networks == set()
+
+
+@pytest.mark.parametrize("names", [("broken", "good"), ("good", "broken")])
+async def test_a_container_that_ends_ends_the_others_and_is_named(endpoints, names):
+    serving, engine = endpoints
+    await asyncio.to_thread(serving.create, "e", config("p"), {"p": pipeline(*names)})
+    described = serving.describe("e")
+    assert described["EndpointStatus"] == "Failed"
+    assert f"on container-{names.index('broken') + 1}" in described["FailureReason"]
+    assert "KeyError: 'weights'" in described["FailureReason"]
+    assert all(container.removed for container in engine.started)
+
+
+async def test_containers_of_mode_direct_are_asked_one_by_one(endpoints):
+    serving, _ = endpoints
+    direct = {**pipeline("a", "b"), "InferenceExecutionConfig": {"Mode": "Direct"}}
+    await asyncio.to_thread(serving.create, "e", config("p"), {"p": direct})
+    name = {"x_amzn_sagemaker_target_container_hostname": "container-2"}
+    assert await asyncio.to_thread(ask, serving, **name) == "b:x"
+    with pytest.raises(StepBridgeError, match="must name a container"):
+        ask(serving)
+    await asyncio.to_thread(serving.delete, "e")

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import ast
+import http.server
 import importlib.util
 import io
 import json
+import subprocess
+import sys
 import tarfile
+import threading
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,8 +20,10 @@ from msgspec.structs import force_setattr
 from stepbridge.engines.base import ImageConfig
 from stepbridge.errors import StepBridgeError, StorageError
 from stepbridge.jobs import JobContext
+from stepbridge.jobs.images import LocalImage
+from stepbridge.jobs.multi_model import LoadedModels
 from stepbridge.jobs.plan import CodeMapping
-from stepbridge.jobs.serving import extract, on_a_free_port, read_model, serving_container
+from stepbridge.jobs.serving import extract, on_a_free_port, read_model, serving_containers
 from stepbridge.jobs.transform import plan_transform
 from stepbridge.storage.objects import ObjectStore
 
@@ -77,7 +83,7 @@ def model(**container: Any) -> Any:
 
 
 def test_artifacts_are_unpacked_at_the_models_place(context):
-    spec = serving_container(model(), context).spec
+    spec = serving_containers(model(), context).specs[0]
     mount = next(mount for mount in spec.mounts if mount.target == "/opt/ml/model")
     assert (mount.source / "weights.json").read_text() == "[1]"
     assert spec.ports == {8080: 0}
@@ -87,8 +93,8 @@ def test_a_packed_script_of_the_workspace_runs_as_it_is_now(context, tmp_path):
     script = tmp_path / "inference.py"
     script.write_text("edited")
     force_setattr(context, "sources", Sources(script))
-    served = serving_container(model(), context)
-    mount = next(mount for mount in served.spec.mounts if mount.target == "/opt/ml/model")
+    served = serving_containers(model(), context)
+    mount = next(mount for mount in served.specs[0].mounts if mount.target == "/opt/ml/model")
     assert (mount.source / "code" / "inference.py").read_text() == "edited"
     assert {item.remote for item in served.code} == {
         "/opt/ml/model/code/inference.py",
@@ -98,15 +104,15 @@ def test_a_packed_script_of_the_workspace_runs_as_it_is_now(context, tmp_path):
 
 def test_a_submit_directory_in_s3_lies_in_the_code_folder(context):
     environment = {"SAGEMAKER_SUBMIT_DIRECTORY": "s3://bucket/sourcedir.tar.gz", "LEVEL": 20}
-    served = serving_container(model(Environment=environment), context)
-    assert served.spec.environment["SAGEMAKER_SUBMIT_DIRECTORY"] == "/opt/ml/model/code"
-    assert served.spec.environment["LEVEL"] == "20"
+    served = serving_containers(model(Environment=environment), context)
+    assert served.specs[0].environment["SAGEMAKER_SUBMIT_DIRECTORY"] == "/opt/ml/model/code"
+    assert served.specs[0].environment["LEVEL"] == "20"
     assert "/opt/ml/model/code/inference.py" in {item.remote for item in served.code}
 
 
 def test_loose_artifacts_are_shown_but_cannot_be_changed(context):
     source = {"S3DataSource": {"S3Uri": "s3://bucket/loose/", "S3DataType": "S3Prefix"}}
-    spec = serving_container(model(ModelDataUrl="", ModelDataSource=source), context).spec
+    spec = serving_containers(model(ModelDataUrl="", ModelDataSource=source), context).specs[0]
     mount = next(mount for mount in spec.mounts if mount.target == "/opt/ml/model")
     assert mount.read_only
     assert (mount.source / "weights.json").read_text() == "[2]"
@@ -114,12 +120,12 @@ def test_loose_artifacts_are_shown_but_cannot_be_changed(context):
 
 def test_an_image_with_an_entry_point_is_told_to_serve(context):
     force_setattr(context, "image_config", ImageConfig("sha256:1", ("/run.sh",), (), {}, "/", ""))
-    spec = serving_container(model(), context).spec
+    spec = serving_containers(model(), context).specs[0]
     assert (spec.entrypoint, spec.command) == (None, ("serve",))
 
 
 def test_local_processes_get_a_port_of_their_own(context):
-    spec = on_a_free_port(serving_container(model(), context).spec)
+    spec = on_a_free_port(serving_containers(model(), context).specs[0])
     ((inside, outside),) = spec.ports.items()
     assert inside == outside != 8080
     assert spec.environment["SAGEMAKER_BIND_TO_PORT"] == str(inside)
@@ -128,19 +134,128 @@ def test_local_processes_get_a_port_of_their_own(context):
 @pytest.mark.parametrize(
     ("described", "says"),
     [
-        ({"Containers": [{"Image": "a"}, {"Image": "b"}]}, "2 containers"),
+        ({"Containers": []}, "no container"),
+        (
+            {"Containers": [{"Image": "a"}, {"ModelDataUrl": "s3://b/k"}]},
+            "container-2 of model m names no image",
+        ),
+        (
+            {"Containers": [{"Image": "a", "ContainerHostname": n} for n in "aa"]},
+            "two containers of one name",
+        ),
+        (
+            {"Containers": [{"Image": "a"}, {"Image": "b", "ContainerHostname": "../b"}]},
+            "no ContainerHostname",
+        ),
         ({"PrimaryContainer": {"ModelDataUrl": "s3://b/k"}}, "names no image"),
-        ({"PrimaryContainer": {"Image": "a", "Mode": "MultiModel"}}, "MultiModel"),
+        ({"PrimaryContainer": {"Image": "a", "Mode": "MultiModel"}}, "no ModelDataUrl"),
+        ({"PrimaryContainer": {"Image": "a", "Mode": "TripleModel"}}, "no Mode TripleModel"),
+        ({"Containers": [{"Image": "a"}, {"Image": "b", "Mode": "MultiModel"}]}, "several containers"),
     ],
 )
 def test_models_that_cannot_be_served_say_why(described, says):
     with pytest.raises(StepBridgeError, match=says):
-        _ = read_model({"ModelName": "m", **described}).container
+        _ = read_model({"ModelName": "m", **described}).served
+
+
+def test_containers_of_a_pipeline_have_their_own_image_artifacts_and_limits(context):
+    """... and code: the same path means another file in each."""
+    config = ImageConfig("sha256:2", ("/run.sh",), (), {}, "/", "")
+    force_setattr(context, "images", {"second": LocalImage("local-2", config)})
+    containers = [
+        {"Image": "first", "ModelDataUrl": "s3://bucket/model.tar.gz", "ContainerHostname": "prepare"},
+        {
+            "Image": "second",
+            "ModelDataUrl": "s3://bucket/model.tar.gz",
+            "Environment": {
+                "SAGEMAKER_SUBMIT_DIRECTORY": "s3://bucket/sourcedir.tar.gz",
+                "SAGEMAKER_TS_BATCH_SIZE": "2",
+            },
+        },
+    ]
+    served = serving_containers(read_model({"ModelName": "m", "Containers": containers}), context)
+    first, second = served.specs
+    assert [(one.hostname, one.image, one.command) for one in served.specs] == [
+        ("prepare", "local", ()),
+        ("container-2", "local-2", ("serve",)),
+    ]
+    assert first.mounts[0].source != second.mounts[0].source
+    assert {item.host for item in served.code} == {"container-2"}
+    names = {host: set(variables) for host, variables in served.debug_environment.items()}
+    assert names["container-2"] - names["prepare"] == {"SAGEMAKER_TS_RESPONSE_TIMEOUT"}
+    assert "SAGEMAKER_MODEL_SERVER_TIMEOUT" in names["prepare"]
+
+
+def test_models_of_one_container_are_unpacked_each_in_its_own_folder(context, tmp_path):
+    script = tmp_path / "inference.py"
+    script.write_text("edited")
+    force_setattr(context, "sources", Sources(script))
+    packed = context.store.path("s3://bucket/model.tar.gz").read_bytes()
+    for name in ("all/one.tar.gz", "all/deep/one.tar.gz", "all/readme.txt"):
+        context.store.put(f"s3://bucket/{name}", packed)
+    served = serving_containers(model(Mode="MultiModel", ModelDataUrl="s3://bucket/all/"), context)
+    (spec,) = served.specs
+    assert spec.environment["SAGEMAKER_MULTI_MODEL"] == "true"
+    mount = next(mount for mount in spec.mounts if mount.target == "/opt/ml/models")
+    folders = {path.parent.parent.parent for path in mount.source.rglob("inference.py")}
+    assert len(folders) == 2
+    assert {item.remote for item in served.code} == {
+        f"/opt/ml/models/{folder.name}/model/code/inference.py" for folder in folders
+    }
+    with pytest.raises(StorageError, match=r"s3://bucket/all/gone\.tar\.gz"):
+        served.models.place("gone.tar.gz")
+    assert len(list(mount.source.iterdir())) == 2
+
+
+class Container(http.server.BaseHTTPRequestHandler):
+    """The multi-model API, with memory for two models."""
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        loaded = self.server.loaded  # type: ignore[attr-defined]
+        if self.path == "/models":
+            name = json.loads(body)["model_name"]
+            self.server.calls.append(f"load {name[:1]}")  # type: ignore[attr-defined]
+            if len(loaded) == 2:
+                return self._answer(507, b"")
+            loaded.append(name)
+            return self._answer(200, b"")
+        name = self.path.split("/")[2]
+        return self._answer(200 if name in loaded else 404, name[:1].encode() + body)
+
+    def do_DELETE(self) -> None:
+        name = self.path.split("/")[2]
+        self.server.calls.append(f"unload {name[:1]}")  # type: ignore[attr-defined]
+        self.server.loaded.remove(name)  # type: ignore[attr-defined]
+        self._answer(200, b"")
+
+    def _answer(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments: Any) -> None:
+        return None
+
+
+def test_a_model_that_was_not_asked_for_the_longest_time_makes_room(tmp_path):
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Container) as server:
+        server.loaded, server.calls = [], []  # type: ignore[attr-defined]
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        models = LoadedModels("s3://b/all", tmp_path, lambda uri, folder, shown: folder.mkdir())
+        asked = [models.invoke(server.server_port, f"{name}.tar.gz", b"!", {}) for name in "abacb"]
+        assert [b"".join(answer.body) for answer in asked] == [b"a!", b"b!", b"a!", b"c!", b"b!"]
+        assert server.calls == [  # type: ignore[attr-defined]
+            *("load a", "load b", "load c", "unload b", "load c"),
+            *("load b", "unload a", "load b"),
+        ]
+        server.shutdown()
 
 
 def test_missing_artifacts_name_their_address(context):
     with pytest.raises(StorageError, match=r"s3://bucket/gone\.tar\.gz"):
-        serving_container(model(ModelDataUrl="s3://bucket/gone.tar.gz"), context)
+        serving_containers(model(ModelDataUrl="s3://bucket/gone.tar.gz"), context)
 
 
 def test_a_member_cannot_leave_the_models_folder(tmp_path):
@@ -174,7 +289,20 @@ class TestTransformPlan:
         assert environment["SAGEMAKER_MAX_CONCURRENT_TRANSFORMS"] == "4"
         assert environment["A"] == "1"
         assert plan.outputs[0].uri == "s3://bucket/out"
-        assert "one container serves" in plan.notices[0]
+        assert "one instance serves" in plan.notices[0]
+
+    def test_a_batch_job_has_one_model(self, context):
+        with pytest.raises(StepBridgeError, match="Mode MultiModel"):
+            plan_transform(model(Mode="MultiModel"), self.request(), context)
+
+    def test_a_batch_job_cannot_ask_containers_one_by_one(self, context):
+        described = {
+            "ModelName": "m",
+            "Containers": [{"Image": "a"}, {"Image": "b"}],
+            "InferenceExecutionConfig": {"Mode": "Direct"},
+        }
+        with pytest.raises(StepBridgeError, match="Mode Direct"):
+            plan_transform(read_model(described), self.request(), context)
 
     def test_a_join_by_line_needs_lines_in_the_output(self, context):
         request = self.request(
@@ -228,3 +356,10 @@ class TestOurServer:
 @pytest.mark.parametrize("name", sorted(path.name for path in PAYLOAD.glob("*.py")))
 def test_what_runs_in_containers_is_python_3_6(name):
     ast.parse((PAYLOAD / name).read_text(), feature_version=(3, 6))
+
+
+def test_a_run_without_models_loads_no_http_client():
+    """It takes 20 ms of a run's start."""
+    code = "import sys, stepbridge.bridge, stepbridge.cli.run; print('http.client' in sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout == "False\n"

@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -131,6 +131,11 @@ class DapClient:
                 if self.closed.is_set():
                     raise DapError(f"closed while waiting; the last messages: {self.messages[-5:]}")
                 await self._changed.wait()
+
+    async def more(self, seen: int) -> None:
+        """Returns when there are more than `seen` messages, or the session is closed."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: len(self.messages) > seen or self.closed.is_set())
 
     def events(self, name: str) -> list[JSON]:
         """Bodies of all events of that name so far."""
@@ -302,3 +307,53 @@ class DapClient:
 def body_of(message: JSON) -> JSON:
     body: JSON = message.get("body") or {}
     return body
+
+
+@contextlib.asynccontextmanager
+async def follow(host: str, port: int, breakpoints: Mapping[str, Sequence[int]]) -> AsyncIterator[Editor]:
+    """An editor at a step's relay that opens a session for each process it is told of, as VS Code does."""
+    editor = Editor(host, port, breakpoints)
+    try:
+        await editor.open()
+        yield editor
+    finally:
+        await editor.close()
+
+
+class Editor:
+    """Sessions with the same breakpoints. Made by `follow`."""
+
+    def __init__(self, host: str, port: int, breakpoints: Mapping[str, Sequence[int]]) -> None:
+        self.clients: list[DapClient] = []
+        self._address = host, port
+        self.breakpoints = breakpoints
+        self._stops: asyncio.Queue[tuple[DapClient, JSON]] = asyncio.Queue()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def open(self, configuration: JSON | None = None) -> None:
+        client = await DapClient.connect(*self._address)
+        self.clients.append(client)
+        await client.attach(configuration, breakpoints=self.breakpoints)
+        self._tasks.append(asyncio.create_task(self._watch(client)))
+
+    async def stopped(self) -> tuple[DapClient, JSON]:
+        """The session that stops next, and the body of its event."""
+        return await asyncio.wait_for(self._stops.get(), TIMEOUT)
+
+    async def _watch(self, client: DapClient) -> None:
+        seen = 0
+        while not client.closed.is_set() or seen < len(client.messages):
+            await client.more(seen)
+            new, seen = client.messages[seen:], len(client.messages)
+            for message in new:
+                if message.get("event") == "debugpyAttach":
+                    await self.open(body_of(message))
+                elif message.get("event") == "stopped":
+                    self._stops.put_nowait((client, body_of(message)))
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for client in self.clients:
+            await client.close()

@@ -18,6 +18,7 @@ SKLEARN = "stepbridge-test/sklearn:latest"  # ... with numpy, scikit-learn, jobl
 TOOLKIT = (
     "stepbridge-test/toolkit:latest"  # ... with sagemaker-training: `train` (the CMD) and `serve` on 8080
 )
+INFERENCE = "stepbridge-test/inference:latest"  # SKLEARN with multi-model-server, TorchServe: `serve`
 SDK = "stepbridge-test/sdk:latest"  # PYTHON with the SageMaker Python SDK v2, of the tests' own version
 TORCH = "stepbridge-test/torch:latest"  # Python 3.11 and PyTorch for CPUs, with gloo
 

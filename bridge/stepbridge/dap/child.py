@@ -97,7 +97,8 @@ class ChildSession:
         return link
 
     def _arguments(self, session: Session, sub_process: bool) -> dict[str, Any]:
-        options = AttachOptions(session.mappings, self._children.just_my_code, self._port)
+        folder = session.debugger.working_folder(self._key.pid)
+        options = AttachOptions(session.mappings, self._children.just_my_code, self._port, folder)
         arguments = options.arguments(self._given, self._key.pid, sub_process=sub_process)
         arguments.setdefault("redirectOutput", False)  # the run's own session shows the log
         return arguments | {"__pid": self._key.pid}

@@ -96,7 +96,8 @@ class InlineSteps:
             self._threads.clear()
 
     def _arguments(self, session: Session, key: ProcessKey) -> dict[str, Any]:
-        options = AttachOptions(session.mappings, self._children().just_my_code)
+        folder = session.debugger.working_folder(key.pid)
+        options = AttachOptions(session.mappings, self._children().just_my_code, folder=folder)
         return options.arguments({"redirectOutput": False}, key.pid, sub_process=False)
 
     def _deliver(self, message: Message, content: bytes) -> None:

@@ -36,6 +36,7 @@ class _Message(msgspec.Struct, frozen=True, rename={"kind": "type"}):
     python: str = ""
     executable: str = ""
     argv: tuple[str, ...] = ()
+    cwd: str = ""
     role: str = ""
     mode: str = ""
     forked: bool = False
@@ -64,6 +65,7 @@ class DebuggedProcess(Struct, frozen=True):
     python: str = ""
     executable: str = ""
     argv: tuple[str, ...] = ()
+    cwd: str = ""  # its working folder when it started
     role: str = "script"
     forked: bool = False
     debugpy: str = ""
@@ -280,6 +282,7 @@ class ControlServer:
             python=hello.python,
             executable=hello.executable,
             argv=hello.argv,
+            cwd=hello.cwd,
             role=hello.role,
             forked=hello.forked,
         )

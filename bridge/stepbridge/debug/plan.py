@@ -72,11 +72,13 @@ class ScriptTarget(Struct, frozen=True):
     modules: what `python -m` names when the script is a module.
     prefixes: container folders; a process whose script lies below one runs the user's code too. It can be
     attached (never waits), unless no file and no module is given: then it counts as the step's script.
+    servers: the files are model servers; what they start or fork last runs the user's code.
     """
 
     files: tuple[str, ...] = ()
     modules: tuple[str, ...] = ()
     prefixes: tuple[str, ...] = ("/opt/ml/code", "/opt/ml/processing", "/opt/ml/input")
+    servers: bool = False
 
 
 class PathMapping(Struct, frozen=True, order=True):

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import itertools
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
@@ -78,17 +79,19 @@ class AttachOptions(Struct, frozen=True):
     """What is put into a client's attach request where it does not say so itself.
 
     port: where the client connected; debugpy hands it on in the configuration of sub-processes.
+    folder: the process' working folder.
     """
 
     mappings: tuple[PathMapping, ...] = ()
     just_my_code: bool = True
     port: int = 0
+    folder: str = ""
 
     def arguments(self, given: dict[str, Any], pid: int, *, sub_process: bool) -> dict[str, Any]:
         """The arguments for debugpy. Its own sub-processes inherit all but `stopOnEntry`."""
         arguments = dict(given)
         if not arguments.get("pathMappings"):
-            arguments["pathMappings"] = dap_mappings(self.mappings)
+            arguments["pathMappings"] = dap_mappings(self.mappings, self.folder)
         arguments.setdefault("justMyCode", self.just_my_code)
         if "port" not in arguments:
             arguments.setdefault("connect", {"host": "127.0.0.1", "port": self.port})
@@ -100,9 +103,19 @@ class AttachOptions(Struct, frozen=True):
         return arguments
 
 
-def dap_mappings(mappings: Iterable[PathMapping]) -> list[dict[str, str]]:
-    """As debugpy wants them, the most specific first: it takes the first that matches."""
-    return [m.as_dap() for m in sorted(mappings, key=lambda m: (-len(m.remote), m.remote))]
+def dap_mappings(mappings: Iterable[PathMapping], folder: str = "") -> list[dict[str, str]]:
+    """As debugpy wants them, the most specific first: it takes the first that matches.
+
+    folder: the process' working folder. Of a file that lies at several places of a container (the script of
+    many models), the process runs the one below it.
+    """
+    ordered = sorted(mappings, key=lambda m: (-len(m.remote), m.remote))
+    first: dict[Path, int] = {}
+    for index, mapping in enumerate(ordered):
+        first.setdefault(mapping.local, index)
+    below = f"{folder.rstrip('/')}/"
+    ordered.sort(key=lambda m: (first[m.local], not m.remote.startswith(below)))
+    return [m.as_dap() for m in ordered]
 
 
 class Proxy:

@@ -98,13 +98,14 @@ class RelayServer:
             await client.send({"seq": 2, **_refusal(attach, error)})
             await client.send({"seq": 3, "type": "event", "event": "terminated"})
             return
-        options = AttachOptions(self._debugger.mappings, self._just_my_code, self.port)
+        folder = self._debugger.working_folder(pid)
+        options = AttachOptions(self._debugger.mappings, self._just_my_code, self.port, folder)
         arguments = options.arguments(given, pid, sub_process=sub_process)
         proxy = Proxy(client, stream, initialize, {**attach, "arguments": arguments})
         if sub_process:
             self._seen.add((pid, given["subProcessId"]))
         else:
-            self._roots[pid] = proxy, arguments
+            self._roots[pid] = proxy, arguments if given.get("pathMappings") else _without_mappings(arguments)
         try:
             await proxy.run()
         finally:
@@ -180,6 +181,11 @@ class RelayServer:
                     if process.pid not in self._announced:
                         self._announced.add(process.pid)
                         await proxy.start_session(_configuration(arguments, process.pid))
+
+
+def _without_mappings(arguments: dict[str, Any]) -> dict[str, Any]:
+    """A process that is announced gets its own, where the client has none."""
+    return {key: value for key, value in arguments.items() if key != "pathMappings"}
 
 
 def _configuration(arguments: dict[str, Any], pid: int) -> dict[str, Any]:

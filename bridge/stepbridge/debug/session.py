@@ -138,7 +138,7 @@ class StepDebugger:
         """The process that an editor which asks for "the step" gets; waits until there is one.
 
         Prefers one that crashed, then one that waits, then one that listens, then (mode "arm") an armed one,
-        and each time the step's own script.
+        and each time the step's own script; of armed model servers the youngest, which is a worker.
 
         Raises:
             DebugError: the step has ended, or nothing in it is to be debugged.
@@ -150,11 +150,16 @@ class StepDebugger:
 
     def _best(self) -> DebuggedProcess | None:
         ranked = [
-            (rank, process.role != "script", process.forked, index, process)
+            (rank, process.role != "script", *self._age(index, process), process)
             for index, process in enumerate(self.processes())
             if process.pid not in self._taken and (rank := self._rank(process.state)) is not None
         ]
         return min(ranked, key=lambda entry: entry[:4])[4] if ranked else None
+
+    def _age(self, index: int, process: DebuggedProcess) -> tuple[bool, int]:
+        """The lowest comes first."""
+        youngest = self._script.servers and process.state == "armed"
+        return (False, -index) if youngest else (process.forked, index)
 
     def _rank(self, state: str) -> int | None:
         if state in _HOLDING:
@@ -216,6 +221,10 @@ class StepDebugger:
         for process in self.processes():
             if process.state in _HOLDING and pid in (None, process.pid):
                 self._live().tell(process.pid, "release")
+
+    def working_folder(self, pid: int) -> str:
+        """Of a process when it started, in the container; "" where that is not known."""
+        return next((process.cwd for process in self.processes() if process.pid == pid), "")
 
     def local_file(self, remote: str) -> Path | None:
         return to_local(self.mappings, remote)

@@ -48,7 +48,8 @@ class Session:
     ) -> None:
         self.run, self.step, self.host = order.run, order.step, host
         self.plan = debug
-        self.mappings = code_of(plan)
+        self.mappings = code_of(plan, host)
+        self._is_first = host == host_of(plan.containers[0])
         self._owner = owner
         self._image = image
         self._runtime = Path(tempfile.mkdtemp(prefix="sb-"))
@@ -72,7 +73,7 @@ class Session:
         return self.debugger.instrument(spec, self._image.config.environment)
 
     async def watch(self, container: Container) -> None:
-        wanted = self._owner.relay_ports.pop(self.step, 0) if self.host == "algo-1" else 0
+        wanted = self._owner.relay_ports.pop(self.step, 0) if self._is_first else 0
         await self.relay.listen(wanted)
         await self.debugger.watch(container)
 
@@ -115,12 +116,16 @@ def _target(plan: JobPlan) -> ScriptTarget | None:
     """The user's own processes, as far as the plan names them."""
     if not plan.scripts and not plan.modules:
         return None
-    return ScriptTarget(files=plan.scripts, modules=plan.modules)
+    return ScriptTarget(files=plan.scripts, modules=plan.modules, servers=plan.client is not None)
 
 
-def code_of(plan: JobPlan) -> tuple[PathMapping, ...]:
-    """The workspace's code that a job can run, and where its containers see it."""
-    return tuple(PathMapping(item.local, item.remote) for item in plan.code)
+def code_of(plan: JobPlan, host: str) -> tuple[PathMapping, ...]:
+    """The workspace's code that a host of a job can run, and where its container sees it."""
+    return tuple(PathMapping(item.local, item.remote) for item in plan.code if item.host in ("", host))
+
+
+def host_of(spec: ContainerSpec) -> str:
+    return spec.hostname or "algo-1"
 
 
 class Debuggers:
@@ -145,17 +150,17 @@ class Debuggers:
         Raises:
             DebugError: debugpy is not to be had.
         """
-        wanted = self.plan_for(order.run, order.step, code_of(plan))
+        host = host_of(spec)
+        wanted = self.plan_for(order.run, order.step, code_of(plan, host))
         if not wanted.active:
             return None
-        session = Session(self, order, plan, spec.hostname or "algo-1", image, wanted)
+        session = Session(self, order, plan, host, image, wanted)
         self._sessions.append(session)
         return session
 
     def sessions(self, run: str, step: str) -> tuple[Session, ...]:
-        """Of a step that runs now; one a host, algo-1 first."""
-        found = [s for s in self._sessions if (s.run, s.step) == (run, step)]
-        return tuple(sorted(found, key=lambda session: session.host))
+        """Of a step that runs now; one a host, in their order."""
+        return tuple(s for s in self._sessions if (s.run, s.step) == (run, step))
 
     def processes(self, run: str, step: str) -> tuple[DebuggedProcess, ...]:
         return tuple(p for session in self.sessions(run, step) for p in session.debugger.processes())

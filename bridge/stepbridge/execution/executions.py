@@ -32,7 +32,7 @@ from .journal import ExecutionRecord, PipelineRecord
 from .state import wire_step
 from .steps import HANDLERS
 from .steps.jobs import image_of
-from .steps.transform import image_and_planner
+from .steps.transform import images_and_planner
 
 _PLANNERS: dict[str, Planner] = {"training": plan_training, "processing": plan_processing}
 _DESCRIBE = {
@@ -347,7 +347,7 @@ class Executions:
         self.overrides.prepare()
         name = str(request[f"{kind.capitalize()}JobName"])
         arn = self._services.arns.resource(kind, name)
-        image, planner = self._image_and_planner(kind, name, request)
+        images, planner = self._images_and_planner(kind, name, request)
         order = JobOrder(
             kind=kind,
             name=name,
@@ -355,7 +355,7 @@ class Executions:
             run=name,
             step=name,
             request=request,
-            image=image,
+            images=images,
             planner=planner,
             folder=self._services.runs / name,
         )
@@ -363,10 +363,12 @@ class Executions:
         self._spawn(self._run_job(order))
         return arn
 
-    def _image_and_planner(self, kind: str, name: str, request: Mapping[str, Any]) -> tuple[str, Planner]:
+    def _images_and_planner(
+        self, kind: str, name: str, request: Mapping[str, Any]
+    ) -> tuple[tuple[str, ...], Planner]:
         if kind == "transform":
-            return image_and_planner(self._services.registry, request)
-        return image_of(kind, request, name), _PLANNERS[kind]
+            return images_and_planner(self._services.registry, request)
+        return (image_of(kind, request, name),), _PLANNERS[kind]
 
     def stop_job(self, kind: str, name: str) -> None:
         """Stop a job, a step's own as well; it is described as Stopped when its containers have ended."""

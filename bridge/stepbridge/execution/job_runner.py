@@ -25,7 +25,7 @@ from stepbridge.events import EventBus, Notice, StepJob, StepLog, StepPhase
 from stepbridge.jobs.collect import FAILURE_LIMIT, failure_reason, give_back, last_exception, move_outputs
 from stepbridge.jobs.images import LocalImage, Login, resolve_image
 from stepbridge.jobs.pipes import Feeder
-from stepbridge.jobs.plan import JobContext, JobFailure, JobPlan, SourceCode
+from stepbridge.jobs.plan import JobClient, JobContext, JobFailure, JobPlan, SourceCode
 from stepbridge.jobs.serving import PORT, on_a_free_port
 from stepbridge.storage.objects import ObjectStore
 
@@ -71,7 +71,7 @@ class JobOrder(Struct, frozen=True):
     run: str
     step: str
     request: Mapping[str, Any]
-    image: str  # the image URI the request names
+    images: tuple[str, ...]  # the image URIs of its containers; one for all of them, or one each
     planner: Planner
     folder: Path
     attempt: int = 1
@@ -165,23 +165,26 @@ class JobRunner:
     async def _attempt(self, job: RunningJob) -> JobOutcome:
         order = job.order
         engine: Engine = await self._services.engine()
-        image = await self._image(order, engine)
+        images = {uri: await self._image(order, uri, engine) for uri in order.images}
         self._phase(order, "stage")
-        plan = await asyncio.to_thread(self._plan, order, image, self._services.environment(engine))
+        plan = await asyncio.to_thread(self._plan, order, images, self._services.environment(engine))
         for notice in plan.notices:
             self._publish(Notice, order, message=notice)
-        attempt = _Attempt(self._services, engine, job, plan, image)
+        attempt = _Attempt(self._services, engine, job, plan, tuple(images.values()))
         return await attempt.run()
 
-    async def _image(self, order: JobOrder, engine: Engine) -> LocalImage:
+    async def _image(self, order: JobOrder, uri: str, engine: Engine) -> LocalImage:
         def progress(text: str, share: float | None) -> None:
             self._phase(order, "pull", text, share)
 
         services = self._services
-        return await resolve_image(order.image, engine, services.image_for, services.login, progress)
+        return await resolve_image(uri, engine, services.image_for, services.login, progress)
 
-    def _plan(self, order: JobOrder, image: LocalImage, environment: Mapping[str, str]) -> JobPlan:
+    def _plan(
+        self, order: JobOrder, images: Mapping[str, LocalImage], environment: Mapping[str, str]
+    ) -> JobPlan:
         services = self._services
+        image = images[order.images[0]]
         for name in ("code", *_host_folders(order.folder)):
             shutil.rmtree(order.folder / name, ignore_errors=True)
         order.folder.mkdir(parents=True, exist_ok=True)
@@ -194,6 +197,7 @@ class JobRunner:
             store=services.store,
             image=image.reference,
             image_config=image.config,
+            images=images,
             sources=services.sources,
             environment=environment,
             workspace=services.workspace,
@@ -216,17 +220,25 @@ class _Attempt:
     """One start of a job's containers, to their end."""
 
     def __init__(
-        self, services: JobServices, engine: Engine, job: RunningJob, plan: JobPlan, image: LocalImage
+        self,
+        services: JobServices,
+        engine: Engine,
+        job: RunningJob,
+        plan: JobPlan,
+        images: tuple[LocalImage, ...],
     ) -> None:
         self._services = services
         self._engine = engine
         self._job = job
         self._plan = plan
-        self._image = image
+        self._images = {image.reference: image for image in images}
         self._stderr: dict[str, deque[str]] = {}
         self._network: str | None = None
         self._debuggers: list[ContainerDebugger] = []
-        self._satisfied = False  # the plan's client has all it wanted
+        self._servers: dict[str, Container] = {}  # by host, as they start
+        self._asking: asyncio.Task[None] | None = None  # the plan's client
+        self._asked = False  # it ends the containers by itself
+        self._satisfied = False  # it has all it wanted
         self._refusal = ""  # why it gave up, or why the containers do not get their data
         self._giving_up: asyncio.Task[None] | None = None
         self._failed_host = ""  # the first that failed; the others are ended for it
@@ -310,29 +322,31 @@ class _Attempt:
 
     async def _host(self, spec: ContainerSpec) -> ExitStatus:
         order = self._job.order
-        debugger = self._services.debugger(order, self._plan, spec, self._image)
+        host = spec.hostname or ""
+        debugger = self._services.debugger(order, self._plan, spec, self._images[spec.image])
         if debugger is not None:
             self._debuggers.append(debugger)
+            spec = spec.with_environment(**self._plan.debug_environment.get(host, {}))
             spec = debugger.instrument(spec)
         if spec.ports and self._engine.name == "process":  # there is one network
             spec = on_a_free_port(spec)
         try:
             container = await self._engine.start(spec)
             self._job.containers.append(container)
-            if self._job.ending or self._refusal:
+            if self._job.ending or self._refusal or self._failed_host:
                 await container.stop(0.0)
             self._publish(StepJob, arn=order.arn, container=container.id, engine=self._engine.name)
             self._phase("run")
             watch = asyncio.create_task(debugger.watch(container)) if debugger else None
-            asked = asyncio.create_task(self._ask(container, debugger)) if self._plan.client else None
-            await self._log(container, spec.hostname or "algo-1")
+            self._begin_asking(host, container)
+            await self._log(container, host or "algo-1")
             status = await container.wait()
-            if asked:
-                status = await self._answered(asked, status)
+            if self._plan.client:
+                status = await self._answered(host, status)
             if watch:
                 await watch
             if status.code != 0 and not self._job.ending and not self._refusal:
-                await self._end_others(spec.hostname or "", debugger)
+                await self._end_others(host, debugger)
             return status
         finally:
             if debugger is not None:
@@ -348,26 +362,38 @@ class _Attempt:
                 await other.unattended()
         await self._job.end_containers()
 
-    async def _ask(self, container: Container, debugger: ContainerDebugger | None) -> None:
-        """Do with a model server what the job is for; it has nothing more to do then."""
-        assert self._plan.client is not None
-        port = next(iter(container.spec.ports), PORT)
+    def _begin_asking(self, host: str, container: Container) -> None:
+        """The plan's client begins when the last of its model's containers has started."""
+        self._servers[host] = container
+        if self._plan.client is not None and len(self._servers) == len(self._plan.containers):
+            self._asking = asyncio.create_task(self._ask(self._plan.client))
+
+    async def _ask(self, client: JobClient) -> None:
+        """Do with a model's servers what the job is for; they have nothing more to do then."""
+        servers = [self._servers[spec.hostname or ""] for spec in self._plan.containers]
+        ports = tuple(one.published(next(iter(one.spec.ports), PORT)) for one in servers)
         try:
-            await self._plan.client(_Server(container.published(port), debugger))
+            await client(_Servers(ports, tuple(self._debuggers)))
             self._satisfied = True
         except JobFailure as failure:
             self._refusal = failure.reason
+            self._failed_host = failure.host
         finally:
-            await container.stop(0.0)
+            self._asked = True
+            await self._job.end_containers(0.0)
 
-    async def _answered(self, asked: asyncio.Task[None], status: ExitStatus) -> ExitStatus:
-        """How the job ended: as its client says, who stops the container, or else as the container did."""
-        asked.cancel()
-        await asyncio.wait((asked,))
-        if self._satisfied:
-            return ExitStatus(0)
-        if not asked.cancelled() and (error := asked.exception()):
-            raise error
+    async def _answered(self, host: str, status: ExitStatus) -> ExitStatus:
+        """How a server ended: as the client says, who stops them all, or else as its container did."""
+        if not self._asked and not self._failed_host:
+            self._failed_host = host if not self._job.ending else ""
+        if self._asking is not None:
+            if not self._asked:
+                self._asking.cancel()
+            await asyncio.wait((self._asking,))
+            if self._satisfied:
+                return ExitStatus(0)
+            if not self._asking.cancelled() and (error := self._asking.exception()):
+                raise error
         if not self._refusal and status.code == 0:
             self._refusal = "AlgorithmError: the model server ended before its work was done."
         return ExitStatus(status.code or 1, status.out_of_memory)
@@ -406,7 +432,7 @@ class _Attempt:
         first = self._plan.containers[0]
         chown = ContainerSpec(
             name=f"{first.name}-owner",
-            image=self._image.reference,
+            image=first.image,
             entrypoint=("chown", "-R", f"{uid}:{gid}", "/opt/ml/owned"),
             command=(),
             mounts=(replace(first.mounts[0], source=folder, target="/opt/ml/owned", read_only=False),),
@@ -439,13 +465,13 @@ class _Attempt:
         self._services.bus.publish(event(run=order.run, time=time.time(), step=order.step, **values))
 
 
-class _Server(Struct, frozen=True):
-    port: int
-    debugger: ContainerDebugger | None
+class _Servers(Struct, frozen=True):
+    ports: tuple[int, ...]
+    debuggers: tuple[ContainerDebugger, ...]
 
     async def unheld(self) -> None:
-        if self.debugger is not None:
-            await self.debugger.unheld()
+        for debugger in self.debuggers:
+            await debugger.unheld()
 
 
 def _write_specs(folder: Path, specs: tuple[ContainerSpec, ...]) -> None:

@@ -8,7 +8,6 @@ Endpoints live as long as the bridge: nothing of them outlasts it. `service.back
 from __future__ import annotations
 
 import asyncio
-import http.client
 import random
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
@@ -17,9 +16,11 @@ from functools import partial
 from typing import Any
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from stepbridge.errors import StepBridgeError
-from stepbridge.jobs.model_client import PING_LIMIT, Invocation
+from stepbridge.jobs.model_client import PING_LIMIT, Invocation, broken, invoke
+from stepbridge.jobs.multi_model import LoadedModels
 from stepbridge.jobs.serving import Model, plan_endpoint, read_model
 
 from .execution import RunServices
@@ -30,19 +31,20 @@ from .steps.transform import with_packages
 # loaded saves them the wait.
 _PATIENCE = 15.0  # seconds that create() gives the model
 _TARGET = "x-amzn-sagemaker-target-variant"
+_CONTAINER = "x-amzn-sagemaker-target-container-hostname"
+_MODEL = "x-amzn-sagemaker-target-model"
 _INVOKED = "x-amzn-invoked-production-variant"
-_HOP_BY_HOP = ("transfer-encoding", "connection", "keep-alive")
-_CHUNK = 64 * 1024
 
 
 class _Variant(Struct):
-    """A model of an endpoint. port: where its server answers, 0 before it is ready."""
+    """A model of an endpoint. ports: where its containers answer; none before all are ready."""
 
     described: Mapping[str, Any]  # of the endpoint configuration
     model: Model
     job: str
     ready: asyncio.Event = field(default_factory=asyncio.Event)
-    port: int = 0
+    ports: tuple[int, ...] = ()
+    models: LoadedModels | None = None
     task: asyncio.Task[JobOutcome] | None = None
 
     @property
@@ -53,10 +55,42 @@ class _Variant(Struct):
     def weight(self) -> float:
         return float(self.described.get("InitialVariantWeight", 1.0))
 
-    def is_ready(self, port: int) -> None:
-        """Also when the server was started again."""
-        self.port = port
+    def is_ready(self, ports: tuple[int, ...], models: LoadedModels | None) -> None:
+        """Also when the servers were started again."""
+        self.ports, self.models = ports, models
         self.ready.set()
+
+    def route(self, container: str | None) -> dict[str, int]:
+        """Container -> port, in the order in which a request goes through them.
+
+        container: the one that the request names.
+
+        Raises:
+            StepBridgeError: it names none where it must, or one that is not there.
+        """
+        ports = dict(zip(self.model.hosts, self.ports, strict=True))
+        if not self.model.direct:
+            return ports
+        if container not in ports:
+            raise StepBridgeError(
+                f"Model {self.model.model_name} has Mode Direct and no container {container!r}"
+                if container
+                else f"Model {self.model.model_name} has Mode Direct: the request must name a container",
+                f"Set TargetContainerHostname to one of {', '.join(ports)}.",
+            )
+        return {container: ports[container]}
+
+    def ask(self, route: Mapping[str, int], body: bytes, headers: Mapping[str, str]) -> Invocation:
+        """Raises StepBridgeError where the request names no model and must; OSError or HTTPException."""
+        ports = tuple(route.values())
+        if self.models is None:
+            return invoke(ports, body, headers)
+        if not headers.get(_MODEL):
+            raise StepBridgeError(
+                f"Model {self.model.model_name} has Mode MultiModel: the request must name a model",
+                "Set TargetModel to the path of an archive below its ModelDataUrl.",
+            )
+        return self.models.invoke(ports[0], headers[_MODEL], body, headers)
 
 
 class _Deployment(Struct):
@@ -139,20 +173,16 @@ class Endpoints:
             StepBridgeError: the endpoint is not in service, or the server broke the connection.
         """
         variant = self._variant(name, headers.get(_TARGET))
-        connection = http.client.HTTPConnection("127.0.0.1", variant.port)
+        route = variant.route(headers.get(_CONTAINER))
         try:
-            connection.request("POST", "/invocations", b"".join(body), dict(headers))
-            response = connection.getresponse()
-        except (OSError, http.client.HTTPException) as error:
-            connection.close()
+            answer = variant.ask(route, b"".join(body), headers)
+        except broken() as error:
             raise StepBridgeError(
                 f"Endpoint {name}: the model server broke the connection ({error!r})",
                 "Its log says more: see the endpoint's folder below .stepbridge/runs.",
             ) from None
-        kept = {key.lower(): value for key, value in response.getheaders()}
-        for header in _HOP_BY_HOP:
-            kept.pop(header, None)
-        return Invocation(response.status, {**kept, _INVOKED: variant.name}, _pieces(connection, response))
+        said_by = list(route)[answer.container] if len(variant.ports) > 1 else "primary"
+        return replace(answer, headers={**answer.headers, _INVOKED: variant.name}, said_by=said_by)
 
     def _variant(self, name: str, target: str | None) -> _Variant:
         endpoint = self._endpoints.get(name)
@@ -264,7 +294,7 @@ class Endpoints:
             run=name,
             step=variant.job,
             request=variant.described,
-            image=variant.model.container.image,
+            images=variant.model.images,
             planner=planner,
             folder=self._services.runs / variant.job,
         )
@@ -284,7 +314,7 @@ class Endpoints:
         registry = self._services.registry
         read = {name: read_model(with_packages(registry, one)) for name, one in models.items()}
         for model in read.values():
-            _ = model.container  # refuses what cannot be served
+            _ = model.served  # refuses what cannot be served
         return read
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -311,13 +341,6 @@ def _job(name: str, variant: Mapping[str, Any], generation: int) -> str:
     return f"{name}-{variant['VariantName']}-{generation}"
 
 
-def _pieces(connection: http.client.HTTPConnection, response: http.client.HTTPResponse) -> Iterator[bytes]:
-    try:
-        yield from iter(partial(response.read, _CHUNK), b"")
-    finally:
-        connection.close()
-
-
 def _described(endpoint: _Endpoint) -> dict[str, Any]:
     described = {
         "EndpointName": endpoint.name,
@@ -332,12 +355,12 @@ def _described(endpoint: _Endpoint) -> dict[str, Any]:
 
 
 def _variant_summary(variant: _Variant, endpoint: _Endpoint) -> dict[str, Any]:
-    image = variant.model.container.image
     count = int(variant.described.get("InitialInstanceCount", 1))
     return {
         "VariantName": variant.name,
         "DeployedImages": [
             {"SpecifiedImage": image, "ResolvedImage": image, "ResolutionTime": endpoint.created}
+            for image in variant.model.images
         ],
         "CurrentWeight": variant.weight,
         "DesiredWeight": variant.weight,

@@ -55,8 +55,8 @@ def _transform(arguments: Mapping[str, Any], registry: Registry) -> Subject:
     described = with_packages(registry, registry.model(name))
     model = {member: described[member] for member in _MODEL if described.get(member)}
     rest = {key: value for key, value in arguments.items() if key != "ModelName"}
-    data = model_of(registry, name).container.data
-    return Subject({"model": model, "arguments": rest}, served=(data,) if data else ())
+    served = tuple(one.data for one in model_of(registry, name).served if one.data)
+    return Subject({"model": model, "arguments": rest}, served=served)
 
 
 def _function(step: Step, arguments: Any, registry: Registry) -> Subject:

@@ -8,11 +8,13 @@ from typing import Protocol, TypeVar
 
 import msgspec
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from stepbridge.engines.base import ContainerSpec, ImageConfig
 from stepbridge.errors import StepBridgeError
 from stepbridge.storage.objects import ObjectStore
 
+from .images import LocalImage
 from .pipes import Pipe
 
 PAYLOAD_TARGET = "/opt/stepbridge-jobs"  # where containers see what of ours runs in them
@@ -23,6 +25,7 @@ class CodeMapping(Struct, frozen=True):
 
     local: Path  # absolute
     remote: str  # absolute, in the container
+    host: str = ""  # the one that sees it; empty: all of them
 
 
 class SourceCode(Protocol):
@@ -65,6 +68,12 @@ class JobContext(Struct, frozen=True):
     labels: Mapping[str, str] = field(default_factory=dict)
     payload: Path = Path(__file__).parent / "payload"
     workspace: Path | None = None  # the user's own folder
+    images: Mapping[str, LocalImage] = field(default_factory=dict)  # of every image URI that the job needs
+
+    def with_image(self, uri: str) -> JobContext:
+        """The same for a container of the image which stands for that URI."""
+        image = self.images.get(uri)
+        return replace(self, image=image.reference, image_config=image.config) if image else self
 
 
 class OutputMove(Struct, frozen=True):
@@ -83,28 +92,32 @@ class OutputMove(Struct, frozen=True):
 
 
 class JobFailure(Exception):  # noqa: N818 - the service's word
-    """What was asked of a job's container went wrong; `reason` becomes its FailureReason."""
+    """What was asked of a job's container went wrong; `reason` becomes its FailureReason.
 
-    def __init__(self, reason: str) -> None:
+    host: the container that it went wrong in, where that is known.
+    """
+
+    def __init__(self, reason: str, host: str = "") -> None:
         super().__init__(reason)
         self.reason = reason
+        self.host = host
 
 
 class ModelServer(Protocol):
-    """A job's container that answers HTTP, as the job's client sees it."""
+    """A job's containers, which answer HTTP, as the job's client sees them."""
 
     @property
-    def port(self) -> int:
-        """On loopback."""
+    def ports(self) -> tuple[int, ...]:
+        """On loopback: of each container, in the plan's order."""
         ...
 
     async def unheld(self) -> None:
-        """Returns at once, or as soon as no debugger holds a process of the container any more."""
+        """Returns at once, or as soon as no debugger holds a process of the containers any more."""
         ...
 
 
 JobClient = Callable[[ModelServer], Awaitable[None]]
-"""Asks a model server what is to be asked; the container ends when it returns. Raises JobFailure."""
+"""Asks a model server what is to be asked; its containers end when it returns. Raises JobFailure."""
 
 
 class JobPlan(Struct, frozen=True):
@@ -117,8 +130,11 @@ class JobPlan(Struct, frozen=True):
     modules: tuple[str, ...] = ()  # those that `python -m` runs as the user's own
     internal_network: bool = False
     notices: tuple[str, ...] = ()  # arguments without meaning on this machine
-    client: JobClient | None = None  # the first container is a server: it does nothing by itself
+    client: JobClient | None = None  # the containers are servers: they do nothing by themselves
     pipes: tuple[Pipe, ...] = ()  # what is to be written while the containers run
+    debug_environment: Mapping[str, Mapping[str, str]] = field(
+        default_factory=dict
+    )  # host -> with a debugger
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):

@@ -7,8 +7,6 @@ reference, TransformOutput). One container serves, whatever the instance count: 
 from __future__ import annotations
 
 import asyncio
-import gzip
-import http.client
 from collections import deque
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -22,10 +20,10 @@ from stepbridge.errors import StepBridgeError
 from .channels import objects_of
 from .collect import last_exception
 from .json_path import JsonPath
-from .model_client import Answer, ask, execution_parameters, until_ready, within
+from .model_client import Answer, ask_pipeline, broken, execution_parameters, until_ready, within
 from .plan import JobContext, JobFailure, JobPlan, ModelServer, OutputMove, Request, read_request, writable
 from .records import Batch, DataProcessing, batches, split
-from .serving import Model, serving_container
+from .serving import Model, serving_containers
 
 _LONGEST_JOB = 5 * 86_400.0  # seconds; the service's quota
 _SHOWN = 200  # characters of a server's answer in a failure reason
@@ -83,7 +81,7 @@ class TransformRequest(Request, frozen=True, kw_only=True):
 
 
 def plan_transform(model: Model, request: Mapping[str, Any], context: JobContext) -> JobPlan:
-    """The container and the client of a transform job of `model`.
+    """The containers and the client of a transform job of `model`.
 
     Raises:
         StepBridgeError: the request lacks a member, or one does not fit the others.
@@ -95,13 +93,14 @@ def plan_transform(model: Model, request: Mapping[str, Any], context: JobContext
         context.store, source.s3_uri, what=f"the input of {context.name}", kind=source.s3_data_type
     )
     outputs = writable(context.folder / "algo-1" / "transformed")
-    served = serving_container(model, context, {**_environment(job), **job.environment})
-    client = _Client(job, _processing(job, context.name), tuple(inputs), outputs)
+    model.refuse_in_batch(f"transform job {context.name}")
+    served = serving_containers(model, context, {**_environment(job), **job.environment})
+    client = _Client(job, _processing(job, context.name), tuple(inputs), outputs, model.hosts)
     notices = list(served.notices)
     if job.transform_resources.instance_count > 1:
-        notices.append(f"{context.name}: one container serves, not {job.transform_resources.instance_count}")
+        notices.append(f"{context.name}: one instance serves, not {job.transform_resources.instance_count}")
     return JobPlan(
-        containers=(served.spec,),
+        containers=served.specs,
         outputs=(OutputMove("output", (outputs,), job.transform_output.s3_output_path.rstrip("/")),),
         failure_files={},
         time_limit=_LONGEST_JOB,
@@ -109,6 +108,7 @@ def plan_transform(model: Model, request: Mapping[str, Any], context: JobContext
         code=served.code,
         notices=tuple(notices),
         client=client.run,
+        debug_environment=served.debug_environment,
     )
 
 
@@ -174,6 +174,7 @@ class _Client(Struct, frozen=True):
     processing: DataProcessing
     inputs: tuple[tuple[str, Path], ...]
     outputs: Path
+    hosts: tuple[str, ...]  # of the model's containers
 
     async def run(self, server: ModelServer) -> None:
         """Transform every input. Raises JobFailure."""
@@ -189,6 +190,8 @@ class _Client(Struct, frozen=True):
 
     def _open(self, path: Path) -> BinaryIO:
         if self.job.transform_input.compression_type == "Gzip":
+            import gzip
+
             return cast(BinaryIO, gzip.open(path, "rb"))
         return path.open("rb")
 
@@ -237,7 +240,7 @@ class _Client(Struct, frozen=True):
         }
         retries = 3 if config.invocations_max_retries is None else config.invocations_max_retries
         while True:
-            work = asyncio.to_thread(ask, server.port, "POST", "/invocations", batch.body, headers)
+            work = asyncio.to_thread(ask_pipeline, server.ports, batch.body, headers)
             try:
                 answer = await within(float(config.invocations_timeout_in_seconds), work, server)
             except TimeoutError:
@@ -245,7 +248,7 @@ class _Client(Struct, frozen=True):
                     f"AlgorithmError: /invocations did not answer for {name} within "
                     f"{config.invocations_timeout_in_seconds} seconds (InvocationsTimeoutInSeconds)."
                 ) from None
-            except (OSError, http.client.HTTPException) as error:
+            except broken() as error:
                 raise JobFailure(
                     f"AlgorithmError: the model server broke the connection for {name}: {error!r}."
                 ) from None
@@ -253,8 +256,17 @@ class _Client(Struct, frozen=True):
                 return answer
             asked_for = config.invocations_max_retries is not None and answer.status >= 500
             if retries == 0 or not (asked_for or answer.status in _SENT_AGAIN):
-                raise _refused(answer, name)
+                raise self._refused(answer, name)
             retries -= 1
+
+    def _refused(self, answer: Answer, name: str) -> JobFailure:
+        text = answer.body.decode("utf-8", "replace").strip()
+        who = "ClientError" if answer.status < 500 else "AlgorithmError"
+        text = "" if text.startswith("<") else last_exception(text.splitlines()) or text[:_SHOWN]
+        said = f": {text}" if text else ""
+        host = self.hosts[answer.container]
+        where = f" of {host}" if len(self.hosts) > 1 else ""
+        return JobFailure(f"{who}: /invocations{where} answered {answer.status} for {name}{said}.", host)
 
     def _write(self, file: BinaryIO, batch: Batch, answer: Answer) -> None:
         accept = self.job.transform_output.accept or answer.content_type
@@ -262,14 +274,6 @@ class _Client(Struct, frozen=True):
         file.write(kept)
         if self.job.transform_output.assemble_with == "Line" and not kept.endswith(b"\n"):
             file.write(b"\n")
-
-
-def _refused(answer: Answer, name: str) -> JobFailure:
-    text = answer.body.decode("utf-8", "replace").strip()
-    who = "ClientError" if answer.status < 500 else "AlgorithmError"
-    text = "" if text.startswith("<") else last_exception(text.splitlines()) or text[:_SHOWN]
-    said = f": {text}" if text else ""
-    return JobFailure(f"{who}: /invocations answered {answer.status} for {name}{said}.")
 
 
 TransformPlanner = partial[JobPlan]

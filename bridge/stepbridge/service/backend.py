@@ -166,6 +166,10 @@ class Invocation(Protocol):
     def headers(self) -> Mapping[str, str]: ...
     @property
     def body(self) -> Iterator[bytes]: ...
+    @property
+    def said_by(self) -> str:
+        """The container that answered: "primary", or its name in an inference pipeline."""
+        ...
 
 
 class Serving(Protocol):

@@ -40,7 +40,8 @@ class RuntimeApi:
         except ServiceError as error:
             return as_json(error)
         except StepBridgeError as error:
-            return as_json(ServiceError("ModelError", f"{error.message} {error.hint}".rstrip(), 424))
+            text = f"{error.message.removesuffix('.')}. {error.hint}".rstrip()
+            return as_json(ServiceError("ModelError", text, 424))
 
     def _invoke(self, serving: Serving, name: str, request: Request) -> Response:
         if serving.describe(name) is None:
@@ -53,7 +54,7 @@ class RuntimeApi:
         result = serving.invoke(name, _pieces(request), headers)
         if result.status >= 400:
             text = b"".join(result.body).decode("utf-8", "replace")
-            raise _model_error(result.status, text)
+            raise _model_error(result.status, text, result.said_by)
         kept = {
             "Content-Type": result.headers.get("content-type", "application/octet-stream"),
             "x-Amzn-Invoked-Production-Variant": result.headers.get(
@@ -69,8 +70,8 @@ def _pieces(request: Request) -> Iterator[bytes]:
     return iter(partial(request.body.read, CHUNK), b"")
 
 
-def _model_error(status: int, text: str) -> ServiceError:
-    message = f'Received client error ({status}) from primary with message "{text[:4096]}".'
+def _model_error(status: int, text: str, container: str) -> ServiceError:
+    message = f'Received client error ({status}) from {container} with message "{text[:4096]}".'
     if status >= 500:
         message = message.replace("client error", "server error")
     return ServiceError("ModelError", message, 424)

@@ -1,5 +1,7 @@
 """A model behind an endpoint, for as long as this program asks it things, then a batch job; no pipeline."""
 
+import json
+import os
 import tarfile
 from pathlib import Path
 
@@ -21,7 +23,7 @@ model = Model(
     image_uri="123456789012.dkr.ecr.us-east-1.amazonaws.com/scores:1",
     model_data=session.upload_data(str(archive), key_prefix="scores/model"),
     role=get_execution_role(sagemaker_session=session),
-    env={"SAGEMAKER_PROGRAM": "inference.py"},
+    env={"SAGEMAKER_PROGRAM": "inference.py", **json.loads(os.environ.get("MODEL_ENVIRONMENT", "{}"))},
     predictor_cls=Predictor,
     sagemaker_session=session,
 )

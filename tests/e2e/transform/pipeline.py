@@ -1,6 +1,8 @@
 """A model that was made elsewhere, put to work on a folder of records."""
 
 import io
+import json
+import os
 import tarfile
 from pathlib import Path
 
@@ -35,7 +37,7 @@ model = ModelStep(
         image_uri="123456789012.dkr.ecr.us-east-1.amazonaws.com/scores:1",
         model_data=model_data,
         role=role,
-        env={"SAGEMAKER_PROGRAM": "inference.py"},
+        env={"SAGEMAKER_PROGRAM": "inference.py", **json.loads(os.environ.get("MODEL_ENVIRONMENT", "{}"))},
         sagemaker_session=session,
     ).create(instance_type="ml.m5.large"),
 )

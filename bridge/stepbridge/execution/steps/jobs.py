@@ -21,7 +21,7 @@ from .base import StepContext, StepFailure, StepResult, StepStoppedError
 async def run_training(context: StepContext, arguments: Any) -> StepResult:
     name = job_name(context.run, context.step.name)
     image = image_of("training", arguments, context.step.name)
-    order = order_of(context, "training", name, arguments, image, plan_training)
+    order = order_of(context, "training", name, arguments, (image,), plan_training)
     metadata = {"TrainingJob": {"Arn": order.arn}}
     return await run_job(context, order, metadata, describe_training)
 
@@ -29,13 +29,18 @@ async def run_training(context: StepContext, arguments: Any) -> StepResult:
 async def run_processing(context: StepContext, arguments: Any) -> StepResult:
     name = job_name(context.run, context.step.name)
     image = image_of("processing", arguments, context.step.name)
-    order = order_of(context, "processing", name, arguments, image, plan_processing)
+    order = order_of(context, "processing", name, arguments, (image,), plan_processing)
     metadata = {"ProcessingJob": {"Arn": order.arn}}
     return await run_job(context, order, metadata, describe_processing)
 
 
 def order_of(
-    context: StepContext, kind: str, name: str, request: Mapping[str, Any], image: str, planner: Planner
+    context: StepContext,
+    kind: str,
+    name: str,
+    request: Mapping[str, Any],
+    images: tuple[str, ...],
+    planner: Planner,
 ) -> JobOrder:
     """The order for a step's job."""
     return JobOrder(
@@ -45,7 +50,7 @@ def order_of(
         run=context.run,
         step=context.step.name,
         request=request,
-        image=image,
+        images=images,
         planner=planner,
         folder=context.folder,
         attempt=context.attempt,

@@ -45,7 +45,7 @@ async def _call(
         run=context.run,
         step=context.step.name,
         request=event,
-        image=image_of(function),
+        images=(image_of(function),),
         planner=plan,
         folder=context.folder,
         attempt=context.attempt,

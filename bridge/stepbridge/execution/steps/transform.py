@@ -17,19 +17,19 @@ from .jobs import order_of, run_job
 
 async def run_transform(context: StepContext, arguments: Any) -> StepResult:
     name = job_name(context.run, context.step.name)
-    image, planner = image_and_planner(context.registry, arguments)
-    order = order_of(context, "transform", name, arguments, image, planner)
+    images, planner = images_and_planner(context.registry, arguments)
+    order = order_of(context, "transform", name, arguments, images, planner)
     return await run_job(context, order, {"TransformJob": {"Arn": order.arn}}, describe_transform)
 
 
-def image_and_planner(registry: Registry, request: Mapping[str, Any]) -> tuple[str, Planner]:
-    """The image of the job's model, and what plans its container.
+def images_and_planner(registry: Registry, request: Mapping[str, Any]) -> tuple[tuple[str, ...], Planner]:
+    """The images of the job's model, and what plans its containers.
 
     Raises:
         StepBridgeError: there is no such model, or it cannot be served here.
     """
     model = model_of(registry, str(request["ModelName"]))
-    return model.container.image, planner_for(model)
+    return model.images, planner_for(model)
 
 
 def model_of(registry: Registry, name: str) -> Model:
@@ -39,22 +39,27 @@ def model_of(registry: Registry, name: str) -> Model:
 
 def with_packages(registry: Registry, described: Mapping[str, Any]) -> dict[str, Any]:
     """DescribeModel's response with every ModelPackageName replaced by what the package says."""
-    result = dict(described)
-    if result.get("PrimaryContainer"):
-        result["PrimaryContainer"] = _with_package(registry, result["PrimaryContainer"])
-    result["Containers"] = [_with_package(registry, one) for one in result.get("Containers") or ()]
-    return result
+    primary = described.get("PrimaryContainer")
+    named = [primary] if primary else described.get("Containers") or []
+    found = [one for container in named for one in _of_package(registry, container)]
+    result = {key: value for key, value in described.items() if key not in ("PrimaryContainer", "Containers")}
+    if primary and len(found) == 1:
+        return {**result, "PrimaryContainer": found[0]}
+    return {**result, "Containers": found}
 
 
-def _with_package(registry: Registry, container: Mapping[str, Any]) -> Mapping[str, Any]:
+def _of_package(registry: Registry, container: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The containers that one of a model stands for: a model package has one or more."""
     package = container.get("ModelPackageName")
     if not package:
-        return container
+        return [container]
     specification = registry.model_package(package).get("InferenceSpecification") or {}
     containers = specification.get("Containers") or []
-    if len(containers) != 1:
+    if not containers:
         raise StepBridgeError(
-            f"Model package {package} has {len(containers)} containers; one of one container runs here"
+            f"Model package {package} has no containers", "Give its InferenceSpecification some Containers."
         )
-    environment = {**(containers[0].get("Environment") or {}), **(container.get("Environment") or {})}
-    return {**containers[0], **container, "Environment": environment}
+    own = container.get("Environment") or {}
+    return [
+        {**one, **container, "Environment": {**(one.get("Environment") or {}), **own}} for one in containers
+    ]

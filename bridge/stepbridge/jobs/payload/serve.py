@@ -254,6 +254,12 @@ def is_debugged():
 
 
 def main():
+    if os.environ.get("SAGEMAKER_MULTI_MODEL") == "true":
+        sys.stderr.write(
+            "This image has no `serve` command, which Mode MultiModel needs: StepBridge's own server has one"
+            " model. Use an image with multi-model-server, or the model of one archive.\n"
+        )
+        return 1
     script = load_script()
     if script is None:
         sys.stderr.write(

@@ -43,8 +43,22 @@ class Process:
     def run(self):
         """Do as the plan says; returns when the script may run."""
         postmortem.install(self)
-        if self.mode == "wait":
+        if self.mode != "wait":
+            return
+        if target.listens_first(target.command_line()):
+            from . import listening
+
+            listening.before_serving(self.wait_for_first_editor)
+        else:
             self.wait_for_editor()
+
+    def wait_for_first_editor(self):
+        """Wait in the midst of the program, which must not see it fail; not if an editor came meanwhile."""
+        try:
+            if self.debugger is None:
+                self.wait_for_editor()
+        except Exception as error:
+            self.failed(error)
 
     def check_in(self, forked=False):
         """Connect and say who we are. Without a bridge the process just runs."""
@@ -62,6 +76,7 @@ class Process:
             python="%d.%d.%d" % sys.version_info[:3],
             executable=sys.executable or "",
             argv=[_printable(word) for word in target.command_line()],
+            cwd=_printable(_working_folder()),
             role=self.role,
             mode=self.mode,
             forked=forked,
@@ -166,6 +181,13 @@ class Process:
                 self.check_in(forked=True)
         except Exception:
             pass
+
+
+def _working_folder():
+    try:
+        return os.getcwd()
+    except OSError:  # it is gone
+        return ""
 
 
 def _printable(word):

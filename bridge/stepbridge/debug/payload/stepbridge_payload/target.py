@@ -10,6 +10,9 @@ import sys
 SCRIPT = "script"  # the step's own script: follows the plan's mode
 USER = "user"  # other code of the user: may be attached, never waits
 
+# the workers of multi-model-server and of TorchServe
+_LISTENS_FIRST = "model_service_worker.py"
+
 # modules that run the script named in their arguments inside their own process
 _RUNNERS = frozenset(["mpi4py", "mpi4py.run", "mpi4py.futures", "cProfile", "profile", "trace", "pdb"])
 _LONG_OPTIONS_WITH_VALUE = frozenset(["--check-hash-based-pycs"])
@@ -84,6 +87,12 @@ def role(settings, words):
     if path and _under(settings.prefixes, path):
         return USER if settings.files or settings.modules else SCRIPT
     return None
+
+
+def listens_first(words):
+    """Must the process of that command line listen for its server before it may wait? See listening.py."""
+    kind, what, _ = parse(words)
+    return kind == "file" and os.path.basename(what) == _LISTENS_FIRST
 
 
 def _first_script(arguments):

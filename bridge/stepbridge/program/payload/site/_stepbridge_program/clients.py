@@ -96,6 +96,8 @@ def _local_config(service, config):
         given = getattr(config, "s3", None) or {}
         kept = {name: value for name, value in given.items() if name not in _S3_OPTIONS_OF_THE_CLOUD}
         options["s3"] = dict(kept, addressing_style="path")
+    if service == "sagemaker-runtime":
+        options["read_timeout"] = None  # the model may stand at a breakpoint
     known = getattr(Config, "OPTION_DEFAULTS", {})  # an older botocore knows fewer options
     local = Config(**{name: value for name, value in options.items() if name in known})
     return config.merge(local) if config is not None else local
