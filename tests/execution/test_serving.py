@@ -69,6 +69,8 @@ class Server(FakeContainer):
 
 class ServingEngine(FakeEngine):
     async def start(self, spec: ContainerSpec) -> Container:
+        if spec.environment["NAME"] == "late":
+            await asyncio.sleep(0.5)
         container = Server(spec)
         self.started.append(container)
         return container
@@ -181,7 +183,7 @@ async def test_a_request_goes_through_a_pipeline_of_containers(endpoints):
     assert engine.networks == set()
 
 
-@pytest.mark.parametrize("names", [("broken", "good"), ("good", "broken")])
+@pytest.mark.parametrize("names", [("broken", "good"), ("good", "broken"), ("good", "broken", "late")])
 async def test_a_container_that_ends_ends_the_others_and_is_named(endpoints, names):
     serving, engine = endpoints
     await asyncio.to_thread(serving.create, "e", config("p"), {"p": pipeline(*names)})

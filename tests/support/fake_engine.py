@@ -19,14 +19,13 @@ class FakeContainer:
         self.removed = False
         self._lines: asyncio.Queue[OutputLine | None] = asyncio.Queue()
         self._task = asyncio.create_task(self._run(script))
+        self._task.add_done_callback(lambda task: self._lines.put_nowait(None))
 
     async def _run(self, script: Script) -> int:
         try:
             return await script(self)
         except asyncio.CancelledError:
             return 143
-        finally:
-            self._lines.put_nowait(None)
 
     def path(self, inside: str) -> Path:
         """Where a path of the container lies on this machine."""
@@ -42,7 +41,8 @@ class FakeContainer:
             yield line
 
     async def wait(self) -> ExitStatus:
-        return ExitStatus(await asyncio.shield(self._task))
+        await asyncio.wait([self._task])
+        return ExitStatus(143 if self._task.cancelled() else self._task.result())  # before it had begun
 
     async def exec(self, argv: tuple[str, ...], user: str | None = None) -> ExecStream:
         raise EngineError("a fake container runs nothing beside its script")

@@ -365,7 +365,9 @@ class _Attempt:
     def _begin_asking(self, host: str, container: Container) -> None:
         """The plan's client begins when the last of its model's containers has started."""
         self._servers[host] = container
-        if self._plan.client is not None and len(self._servers) == len(self._plan.containers):
+        if self._failed_host or self._plan.client is None:
+            return
+        if len(self._servers) == len(self._plan.containers):
             self._asking = asyncio.create_task(self._ask(self._plan.client))
 
     async def _ask(self, client: JobClient) -> None:
@@ -394,6 +396,8 @@ class _Attempt:
                 return ExitStatus(0)
             if not self._asking.cancelled() and (error := self._asking.exception()):
                 raise error
+        elif not self._job.ending:  # before the others had started: there is nobody to end them
+            await self._job.end_containers(0.0)
         if not self._refusal and status.code == 0:
             self._refusal = "AlgorithmError: the model server ended before its work was done."
         return ExitStatus(status.code or 1, status.out_of_memory)

@@ -134,11 +134,15 @@ async def until_ready(server: ModelServer, limit: float = PING_LIMIT) -> None:
         JobFailure: it did not within `limit` seconds.
     """
     try:
-        await within(limit, asyncio.gather(*(_ping(port) for port in server.ports)), server)
+        await within(limit, _ping_all(server.ports), server)
     except TimeoutError:
         raise JobFailure(
             f"AlgorithmError: the model server did not answer /ping with 200 within {limit:g} seconds."
         ) from None
+
+
+async def _ping_all(ports: Sequence[int]) -> None:
+    await asyncio.gather(*(_ping(port) for port in ports))
 
 
 async def _ping(server_port: int) -> None:
