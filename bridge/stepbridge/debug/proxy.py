@@ -75,6 +75,11 @@ _GOODBYE_SECONDS = 2.0
 Filter = Callable[[Head, bytes], bytes | None]
 
 
+_ENDED = "The process has ended."
+# What a process does that goes on to its end, or is ended.
+_DONE_BY_ENDING = frozenset({"continue", "next", "stepIn", "stepOut", "terminate", "disconnect"})
+
+
 class AttachOptions(Struct, frozen=True):
     """What is put into a client's attach request where it does not say so itself.
 
@@ -143,7 +148,9 @@ class Proxy:
         self._from_process = from_process
         self._numbers = itertools.count(_INJECTED)
         self._terminated = False
+        self._client_left = False
         self._answer_attach = True
+        self._unanswered: dict[int, str] = {}  # requests of the client that the process has: seq -> command
         self.children: set[int] = set()  # sub-processes that debugpy announced in this session
         self.client_starts_sessions = bool(
             initialize.get("arguments", {}).get("supportsStartDebuggingRequest")
@@ -159,7 +166,8 @@ class Proxy:
             down = asyncio.create_task(self._down())
             tasks = [up, down]
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            if down.done():
+            if not self._client_left:
+                await asyncio.wait((down,), timeout=_GOODBYE_SECONDS)  # what the process said before it ended
                 await self._goodbye(up)
         except ConnectionError:
             await self._goodbye(None)
@@ -191,6 +199,7 @@ class Proxy:
             await self._client.send({"seq": next(self._numbers), **message})
 
     async def _up(self) -> None:
+        """Ends when the client has left, or the process takes nothing any more."""
         with contextlib.suppress(ConnectionError, FrameError):
             while (body := await self._client.read()) is not None:
                 head = dap_frames.head(body)
@@ -201,7 +210,13 @@ class Proxy:
                     if changed is None:
                         continue
                     body = changed
-                await self._process.write(body)
+                if head.type == "request":
+                    self._unanswered[head.seq] = head.command
+                try:
+                    await self._process.write(body)
+                except ConnectionError:
+                    return
+        self._client_left = True
 
     async def _down(self) -> None:
         with contextlib.suppress(ConnectionError, FrameError):
@@ -209,6 +224,8 @@ class Proxy:
                 head = dap_frames.head(body)
                 if self._is_old_news(head):
                     continue
+                if head.type == "response":
+                    self._unanswered.pop(head.request_seq, None)
                 if head.type == "event" and head.event == "terminated":
                     self._terminated = True
                 if head.event == "debugpyAttach" or (head.type, head.command) == (
@@ -235,6 +252,9 @@ class Proxy:
             await asyncio.gather(up, return_exceptions=True)
         if self._answer_attach:
             await self._respond(self._attach, False, "The process ended before it could be attached.")
+        for seq, command in self._unanswered.items():
+            done = command in _DONE_BY_ENDING
+            await self._respond({"seq": seq, "command": command}, done, "" if done else _ENDED)
         if not self._terminated:
             await self.event("terminated", {})
         with contextlib.suppress(TimeoutError, FrameError, ConnectionError):
@@ -243,7 +263,7 @@ class Proxy:
                     message = dap_frames.decode(body)
                     if message.get("type") == "request":
                         last = message.get("command") == "disconnect"
-                        await self._respond(message, last, "" if last else "The process has ended.")
+                        await self._respond(message, last, "" if last else _ENDED)
                         if last:
                             return
 
