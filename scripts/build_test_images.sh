@@ -3,22 +3,24 @@
 # this machine and installed in a container that has no network. A recipe is a folder of tests/images; an
 # image is built again only when its recipe changed (the label stepbridge.recipe holds its digest).
 #
-#   stepbridge-test/python   Python 3.11 and bash, nothing else; python3.9 and python3.13 likewise, on request
-#   stepbridge-test/sklearn  ... + numpy, scikit-learn, joblib, boto3
-#   stepbridge-test/toolkit  ... + sagemaker-training and a server: `train`, `serve`
+#   stepbridge-test/python     Python 3.11 and bash, nothing else
+#   stepbridge-test/sklearn    ... + numpy, scikit-learn, joblib, boto3
+#   stepbridge-test/toolkit    ... + sagemaker-training and a server: `train`, `serve`
+# and for a few tests each, on request:
+#   stepbridge-test/python3.9  Python 3.9 and bash
+#   stepbridge-test/sdk        python + SageMaker Python SDK v2, as far as functions as steps (@step) need it
 #   stepbridge-test/inference  sklearn + Java, multi-model-server and TorchServe with their toolkits: `serve`
-#   stepbridge-test/sdk      python + SageMaker Python SDK v2, as far as functions as steps (@step) need it
-#   stepbridge-test/torch    Python 3.11 and Debian's PyTorch (CPU, gloo)
+#   stepbridge-test/torch      Python 3.11 and Debian's PyTorch (CPU, gloo)
 #
-# usage: build_test_images.sh [IMAGE...]    without arguments: all but those on request. Cache: $XDG_CACHE_HOME/stepbridge/images
+# usage: build_test_images.sh [IMAGE...]    without arguments: the first three. Cache: $XDG_CACHE_HOME/stepbridge/images
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/apt.sh"
 recipes=$here/../tests/images
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/stepbridge/images
-declare -A suites=([python]=bookworm [python3.9]=bullseye [python3.13]=trixie [torch]=bookworm) # Debian releases
+declare -A suites=([python]=bookworm [python3.9]=bullseye [torch]=bookworm) # Debian releases
 python_version=3.11
-usual="python sklearn toolkit inference sdk torch"
+usual="python sklearn toolkit"
 path=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 mkdir -p "$cache"
@@ -117,9 +119,8 @@ build_sdk() { layer sdk python "$1" 'CMD ["python3"]'; }
 
 build_python() { debian python "$1"; }
 build_python3.9() { debian python3.9 "$1"; }
-build_python3.13() { debian python3.13 "$1"; }
 build_torch() { debian torch "$1" torch; }
-declare -A parents=([python]="" [python3.9]="" [python3.13]="" [torch]="" [sklearn]="python" [sdk]="python"
+declare -A parents=([python]="" [python3.9]="" [torch]="" [sklearn]="python" [sdk]="python"
     [toolkit]="python sklearn" [inference]="python sklearn")
 
 replaced="" # the images whose names went to new ones, the youngest first

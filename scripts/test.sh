@@ -9,6 +9,10 @@ timeout 1500 scripts/ensure_sdk_v3.sh &
 sdk=$!
 scripts/ensure_docker.sh
 scripts/build_test_images.sh
+for image in python3.9 sdk inference torch; do # each serves a few tests
+    timeout 900 scripts/build_test_images.sh "$image" || timeout 900 scripts/build_test_images.sh "$image" ||
+        echo "the test image $image could not be built; the tests that need it are skipped" >&2
+done
 wait "$sdk" || echo "SDK v3 could not be installed; its tests are skipped" >&2
 export PYTHONDONTWRITEBYTECODE=1
 pytest() {

@@ -12,8 +12,7 @@ import shutil
 import subprocess
 
 PYTHON = "stepbridge-test/python:latest"  # Python 3.11 and bash, no numpy; CMD python3
-PYTHON_39 = "stepbridge-test/python3.9:latest"  # likewise; made only where `make test` asks for it
-PYTHON_313 = "stepbridge-test/python3.13:latest"
+PYTHON_39 = "stepbridge-test/python3.9:latest"  # likewise
 SKLEARN = "stepbridge-test/sklearn:latest"  # ... with numpy, scikit-learn, joblib, boto3; no toolkit
 TOOLKIT = (
     "stepbridge-test/toolkit:latest"  # ... with sagemaker-training: `train` (the CMD) and `serve` on 8080
