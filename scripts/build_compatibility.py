@@ -17,8 +17,9 @@ SOURCE = ROOT / "docs" / "compatibility.toml"
 PAGE = SOURCE.with_suffix(".md")
 HEAD = """# What runs
 
-Feature by feature: StepBridge, and the local mode of the SageMaker Python SDKs 2.257.7 and 3.27.0, as
-measured. A tick of StepBridge leads to the test that shows it; `make test` runs them all.
+Feature by feature: StepBridge, and the local mode of the SageMaker Python SDKs 2.257.7 and 3.27.0. What those
+two do was found by running them or by reading their source. A tick of StepBridge leads to the test that
+shows it; `make test` runs them all.
 
 """
 
