@@ -503,6 +503,7 @@ class Bridge:
             account=settings.account,
             owner=(owner.uid, owner.gid),
             workspace=self.workspace.root,
+            gpus=settings.gpus,
         )
         return RunServices(
             jobs=JobRunner(jobs),

@@ -37,6 +37,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
     images: dict[str, str] = {}  # glob of an image URI -> local image
     process_python: dict[str, str] = {}  # glob of an image URI -> interpreter, for the process engine
     data: dict[str, str] = {}  # s3://bucket/prefix -> local file or folder
+    gpus: Literal["auto", "all", "none"] = "auto"  # of steps whose instance type has some
     aws: bool = False  # what is missing in the local S3 comes from the real one, outputs go there
     aws_limit_gb: Annotated[float, msgspec.Meta(ge=0)] = (
         10.0  # most that one object or prefix may be to fetch

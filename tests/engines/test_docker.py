@@ -81,6 +81,7 @@ async def test_shared_memory_is_as_large_as_asked_for(docker: DockerEngine) -> N
 async def test_a_gpu_that_is_not_there_is_said_so(docker: DockerEngine) -> None:
     if Path("/dev/nvidia0").exists():
         pytest.skip("this machine has a GPU")
+    assert not await docker.has_gpus()
     with pytest.raises(EngineError) as error:
         await docker.start(python("", gpus=1))
     assert "NVIDIA" in error.value.hint

@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from stepbridge.errors import StepBridgeError
@@ -138,8 +138,11 @@ class Code:
 class Lab:
     """Runs definitions on a fake engine and remembers the events."""
 
-    def __init__(self, folder: Path, scripts: Mapping[str, Script]) -> None:
+    def __init__(
+        self, folder: Path, scripts: Mapping[str, Script], gpus: Literal["auto", "all", "none"] = "auto"
+    ) -> None:
         self.engine = FakeEngine(scripts)
+        self.gpus = gpus
         self.events: list[AnyEvent] = []
         self.store = ObjectStore(folder / "s3")
         self.journal = Journal(folder / "history.sqlite")
@@ -168,6 +171,7 @@ class Lab:
             region="us-east-1",
             account="123456789012",
             owner=(os.getuid(), os.getgid()),
+            gpus=self.gpus,
         )
 
     async def _image_digest(self, image: str) -> str | None:

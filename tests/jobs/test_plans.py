@@ -150,6 +150,26 @@ def test_instance_groups(context):
     assert [sorted(found or ()) for found in files[1:]] == [["a.csv", "deep/c.csv"], ["b.csv"]]
 
 
+@pytest.mark.parametrize(
+    ("instance_type", "gpus"),
+    [("ml.p3.2xlarge", -1), ("ml.g4dn.xlarge", -1), ("ml.gr6.4xlarge", -1), ("local_gpu", -1)]
+    + [(name, 0) for name in ("ml.m5.xlarge", "ml.c5.large", "local", "ml.inf1.xlarge", "")],
+)
+def test_gpus_go_with_the_instance_type(context, instance_type, gpus):
+    config = {"InstanceType": instance_type, "InstanceCount": 1}
+    (container,) = plan_training({**TRAINING, "ResourceConfig": config}, context).containers
+    assert container.gpus == gpus
+
+
+def test_gpus_of_instance_groups(context):
+    groups = [
+        {"InstanceGroupName": name, "InstanceType": kind, "InstanceCount": 1}
+        for name, kind in (("fit", "ml.p4d.24xlarge"), ("load", "ml.c5.large"))
+    ]
+    plan = plan_training({**TRAINING, "ResourceConfig": {"InstanceGroups": groups}}, context)
+    assert [container.gpus for container in plan.containers] == [-1, 0]
+
+
 def test_instance_groups_that_make_no_cluster(context):
     with pytest.raises(StepBridgeError, match="channel train of job is for the instance group fit") as caught:
         plan_training(in_groups(load=1, fitt=1), context)

@@ -77,6 +77,12 @@ def context(tmp_path: Path) -> JobContext:
     )
 
 
+def test_servers_have_the_gpus_of_their_instance_type(context):
+    for instance_type, gpus in (("ml.g5.xlarge", -1), ("ml.m5.xlarge", 0)):
+        served = serving_containers(model(), context, instance_type=instance_type)
+        assert [spec.gpus for spec in served.specs] == [gpus]
+
+
 def model(**container: Any) -> Any:
     given = {"Image": "image", "ModelDataUrl": "s3://bucket/model.tar.gz", **container}
     return read_model({"ModelName": "m", "PrimaryContainer": given})

@@ -68,11 +68,15 @@ class FakeEngine:
     """Every image exists; `scripts` maps a step's name (its label) to its script."""
 
     name = "fake"
+    gpus = False
 
     def __init__(self, scripts: Mapping[str, Script]) -> None:
         self.scripts = dict(scripts)
         self.started: list[FakeContainer] = []
         self.networks: set[str] = set()
+
+    async def has_gpus(self) -> bool:
+        return self.gpus
 
     async def image(self, reference: str) -> ImageConfig | None:
         return ImageConfig("sha256:fake", (), ("python3",), {}, "/", "")

@@ -40,7 +40,7 @@ class ContainerSpec(Struct, frozen=True):
     labels: Mapping[str, str] = field(default_factory=dict)
     read_only_root: bool = False
     shm_bytes: int | None = None
-    gpus: int = 0
+    gpus: int = 0  # how many it gets; -1: all that the engine has
     ports: Mapping[int, int] = field(default_factory=dict)  # container port -> loopback port here (0: free)
     memory_bytes: int | None = None
 
@@ -148,6 +148,10 @@ class Engine(Protocol):
     """Runs containers. `name` is "docker", "podman" or "process"."""
 
     name: str
+
+    async def has_gpus(self) -> bool:
+        """Whether containers can have GPUs of this machine."""
+        ...
 
     async def image(self, reference: str) -> ImageConfig | None:
         """The local image of that reference, or None. Asks no registry."""

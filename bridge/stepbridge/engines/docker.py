@@ -90,6 +90,14 @@ class DockerEngine:
             "Start Docker, set DOCKER_HOST to your engine, or use --engine process.",
         )
 
+    async def has_gpus(self) -> bool:
+        """What the NVIDIA container toolkit registers is a runtime of that name."""
+        try:
+            found = await self._wire.call("GET", "/info")
+        except ApiError:
+            return False
+        return "nvidia" in (found.get("Runtimes") or {})
+
     async def image(self, reference: str) -> ImageConfig | None:
         try:
             found = await self._wire.call("GET", f"/images/{segment(reference)}/json")

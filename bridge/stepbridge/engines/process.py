@@ -74,6 +74,9 @@ class ProcessEngine:
         self._networks: dict[str, Path] = {}
         _sweep(self._folder)
 
+    async def has_gpus(self) -> bool:
+        return Path("/dev/nvidia0").exists()
+
     async def image(self, reference: str) -> ImageConfig | None:
         interpreter = self._interpreter(reference)
         if interpreter is None:

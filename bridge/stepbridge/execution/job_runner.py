@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 from msgspec import Struct, field
@@ -135,6 +135,7 @@ class JobServices(Struct, frozen=True):
     account: str
     owner: tuple[int, int]  # user and group that the workspace belongs to
     workspace: Path | None = None
+    gpus: Literal["auto", "all", "none"] = "auto"  # what jobs get whose instance type has some
 
 
 class JobRunner:
@@ -168,10 +169,25 @@ class JobRunner:
         images = {uri: await self._image(order, uri, engine) for uri in order.images}
         self._phase(order, "stage")
         plan = await asyncio.to_thread(self._plan, order, images, self._services.environment(engine))
+        plan = await self._with_gpus(order, plan, engine)
         for notice in plan.notices:
             self._publish(Notice, order, message=notice)
         attempt = _Attempt(self._services, engine, job, plan, tuple(images.values()))
         return await attempt.run()
+
+    async def _with_gpus(self, order: JobOrder, plan: JobPlan, engine: Engine) -> JobPlan:
+        """The plan without the GPUs that containers cannot have here."""
+        wanted = self._services.gpus
+        if wanted == "all" or not any(spec.gpus for spec in plan.containers):
+            return plan
+        if wanted == "auto" and await engine.has_gpus():
+            return plan
+        note = "its instance type has GPUs, which are not to be had on this machine: it runs without"
+        return replace(
+            plan,
+            containers=tuple(replace(spec, gpus=0) for spec in plan.containers),
+            notices=(*plan.notices, *((note,) if wanted == "auto" else ())),
+        )
 
     async def _image(self, order: JobOrder, uri: str, engine: Engine) -> LocalImage:
         def progress(text: str, share: float | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -135,6 +136,14 @@ class JobPlan(Struct, frozen=True):
     debug_environment: Mapping[str, Mapping[str, str]] = field(
         default_factory=dict
     )  # host -> with a debugger
+
+
+_GPU_INSTANCES = re.compile(r"local_gpu|ml\.(p|g|gr)\d+[a-z]*\..+")
+
+
+def gpus_of(instance_type: str) -> int:
+    """`ContainerSpec.gpus` of a host: all there are where the instance type has some, otherwise none."""
+    return -1 if _GPU_INSTANCES.fullmatch(instance_type) else 0
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):

@@ -25,6 +25,7 @@ from .plan import (
     OutputMove,
     Request,
     container_name,
+    gpus_of,
     host_names,
     read_request,
     resource_config,
@@ -187,6 +188,7 @@ def _container(
         network="none" if isolated and len(hosts) == 1 else None,
         aliases=(host,),
         labels={**context.labels, "stepbridge.host": host},
+        gpus=gpus_of(job.processing_resources.cluster_config.instance_type),
     )
 
 

@@ -34,6 +34,7 @@ from .plan import (
     ModelServer,
     Request,
     container_name,
+    gpus_of,
     read_request,
     writable,
 )
@@ -236,19 +237,24 @@ def _patient(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def serving_containers(
-    model: Model, context: JobContext, environment: Mapping[str, str] | None = None
+    model: Model,
+    context: JobContext,
+    environment: Mapping[str, str] | None = None,
+    *,
+    instance_type: str = "",
 ) -> Served:
     """The containers that serve `model`; their files are unpacked below the step's folder.
 
     Args:
         environment: beside each container's own, and before it where both set a variable.
+        instance_type: of the host; empty: one without GPUs.
 
     Raises:
         StepBridgeError: the model cannot be served here, see `Model.served`.
         StorageError: a container's artifacts are not there, or are no archive.
     """
     if model.multi_model:
-        return _multi_model_container(model, context)
+        return _multi_model_container(model, context, instance_type)
     specs: list[ContainerSpec] = []
     code: list[CodeMapping] = []
     for number, (host, container) in enumerate(zip(model.hosts, model.served, strict=True), 1):
@@ -259,13 +265,14 @@ def serving_containers(
         variables |= environment or {}
         # artifacts that are no archive are hard links to the store's own files
         mount = Mount(folder / "model", MODEL, read_only=not _is_archive(container.data))
-        specs.append(_container_spec(context.with_image(container.image), host, mount, variables))
+        spec = _container_spec(context.with_image(container.image), host, mount, variables)
+        specs.append(replace(spec, gpus=gpus_of(instance_type)))
         shown_to = host if len(model.hosts) > 1 else ""
         code += [CodeMapping(item.local, item.remote, shown_to) for item in mappings]
     return Served(tuple(specs), _SERVERS, tuple(dict.fromkeys(code)), _notices(model))
 
 
-def _multi_model_container(model: Model, context: JobContext) -> Served:
+def _multi_model_container(model: Model, context: JobContext, instance_type: str) -> Served:
     """The container of Mode MultiModel. What lies below the prefix now is unpacked before it starts, so that
     the code in it is known; what comes later, when a request names it."""
     (container,) = model.served
@@ -283,6 +290,7 @@ def _multi_model_container(model: Model, context: JobContext) -> Served:
     environment = {**container.environment, "SAGEMAKER_MULTI_MODEL": "true"}
     mount = Mount(folder, MODELS)
     spec = _container_spec(context.with_image(container.image), "algo-1", mount, environment)
+    spec = replace(spec, gpus=gpus_of(instance_type))
     return Served((spec,), _SERVERS, tuple(dict.fromkeys(code)), _notices(model), models)
 
 
@@ -363,7 +371,7 @@ def plan_endpoint(
         ready: told the loopback ports, and the models of Mode MultiModel, when /ping of all answers; `limit`
             is how many seconds that may take.
     """
-    served = serving_containers(model, context)
+    served = serving_containers(model, context, instance_type=str(request.get("InstanceType", "")))
 
     async def serve(server: ModelServer) -> None:
         await until_ready(server, limit)

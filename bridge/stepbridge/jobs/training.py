@@ -37,6 +37,7 @@ from .plan import (
     Request,
     all_hosts,
     container_name,
+    gpus_of,
     host_names,
     read_request,
     resource_config,
@@ -243,6 +244,7 @@ def _container(
         network="none" if job.enable_network_isolation and len(all_hosts(groups)) == 1 else None,
         aliases=(host,),
         labels={**context.labels, "stepbridge.host": host},
+        gpus=next(gpus_of(group.instance_type) for group in groups if host in group.hosts),
     )
 
 

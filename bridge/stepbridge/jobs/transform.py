@@ -94,7 +94,10 @@ def plan_transform(model: Model, request: Mapping[str, Any], context: JobContext
     )
     outputs = writable(context.folder / "algo-1" / "transformed")
     model.refuse_in_batch(f"transform job {context.name}")
-    served = serving_containers(model, context, {**_environment(job), **job.environment})
+    environment = {**_environment(job), **job.environment}
+    served = serving_containers(
+        model, context, environment, instance_type=job.transform_resources.instance_type
+    )
     client = _Client(job, _processing(job, context.name), tuple(inputs), outputs, model.hosts)
     notices = list(served.notices)
     if job.transform_resources.instance_count > 1:

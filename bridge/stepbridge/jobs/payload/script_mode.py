@@ -5,6 +5,7 @@ the user's program with the hyperparameters as arguments.
 Standard library only; the user's script runs as a child, so that its exit code and output stay its own.
 """
 
+import glob
 import json
 import os
 import signal
@@ -81,7 +82,7 @@ def environment(user, resources, channels, program):
         "SM_INSTANCE_GROUPS_DICT": json.dumps(groups),
         "SM_NETWORK_INTERFACE_NAME": resources.get("network_interface_name", "eth0"),
         "SM_NUM_CPUS": str(cpus()),
-        "SM_NUM_GPUS": os.environ.get("SM_NUM_GPUS", "0"),
+        "SM_NUM_GPUS": os.environ.get("SM_NUM_GPUS", str(len(glob.glob("/dev/nvidia[0-9]*")))),
         "SM_LOG_LEVEL": os.environ.get("SM_LOG_LEVEL", "20"),
         "SM_CHANNELS": json.dumps(sorted(channels)),
         "SM_INPUT_DATA_CONFIG": json.dumps(channels),
