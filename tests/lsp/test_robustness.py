@@ -165,6 +165,13 @@ def test_what_is_read_again_is_what_a_whole_reading_gives(source: str, data: st.
         assert before.broken == whole.broken
 
 
+def test_a_long_function_with_a_misleading_header_is_whole() -> None:
+    lines = "".join(f"    name_{n} = call(value={n})\n" for n in range(200))
+    document = program(f'def make(options={{"depth":\n    6}}):\n{lines}    return options\n\nlast = 1\n')
+    assert not document.model.broken
+    assert [type(found) for _, found in document.analysis.lowered.block.items] == [s.FunctionDef, s.Assign]
+
+
 def statements(block: s.Block, base: int = 0) -> list[tuple[int, type[s.Statement], int, object]]:
     """All statements of a block with their places, those of functions and classes too."""
     found: list[tuple[int, type[s.Statement], int, object]] = []
