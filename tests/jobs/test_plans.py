@@ -8,6 +8,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from stepbridge.engines.base import ExitStatus, ImageConfig, Mount
 from stepbridge.errors import StepBridgeError, StorageError
 from stepbridge.jobs import JobContext, plan_processing, plan_training
@@ -159,6 +160,14 @@ def test_gpus_go_with_the_instance_type(context, instance_type, gpus):
     config = {"InstanceType": instance_type, "InstanceCount": 1}
     (container,) = plan_training({**TRAINING, "ResourceConfig": config}, context).containers
     assert container.gpus == gpus
+
+
+def test_jobs_of_one_name_in_two_workspaces_are_two(context, tmp_path):
+    (first, _), (other, _) = (
+        plan_training(TRAINING, replace(context, folder=tmp_path / place)).containers for place in "ab"
+    )
+    assert first.name != other.name
+    assert first.name.startswith("stepbridge-job-")
 
 
 def test_gpus_of_instance_groups(context):

@@ -25,7 +25,7 @@ from stepbridge.events import EventBus, Notice, StepJob, StepLog, StepPhase
 from stepbridge.jobs.collect import FAILURE_LIMIT, failure_reason, give_back, last_exception, move_outputs
 from stepbridge.jobs.images import LocalImage, Login, resolve_image
 from stepbridge.jobs.pipes import Feeder
-from stepbridge.jobs.plan import JobClient, JobContext, JobFailure, JobPlan, SourceCode
+from stepbridge.jobs.plan import JobClient, JobContext, JobFailure, JobPlan, SourceCode, network_name
 from stepbridge.jobs.serving import PORT, on_a_free_port
 from stepbridge.storage.objects import ObjectStore
 
@@ -332,7 +332,7 @@ class _Attempt:
     async def _on_one_network(self, specs: tuple[ContainerSpec, ...]) -> tuple[ContainerSpec, ...]:
         if len(specs) == 1:
             return specs
-        self._network = f"stepbridge-{self._job.order.name}"
+        self._network = network_name(self._job.order.name, self._job.order.folder)
         await self._engine.network(self._network, internal=self._plan.internal_network)
         return tuple(replace(spec, network=self._network) for spec in specs)
 

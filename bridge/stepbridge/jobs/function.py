@@ -65,7 +65,7 @@ def plan_function(
     (call / "call.json").write_text(json.dumps(given), "utf-8")
     variables = (function.get("Environment") or {}).get("Variables") or {}
     spec = ContainerSpec(
-        name=container_name(context.name, "algo-1"),
+        name=container_name(context, "algo-1"),
         image=context.image,
         entrypoint=("python3", _RUNNER),
         command=(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -235,5 +236,12 @@ def writable(folder: Path) -> Path:
     return folder
 
 
-def container_name(job: str, host: str) -> str:
-    return f"stepbridge-{job}-{host}"
+def container_name(context: JobContext, host: str) -> str:
+    return f"{network_name(context.name, context.folder)}-{host}"
+
+
+def network_name(job: str, folder: Path) -> str:
+    """Of a job's network, and the beginning of its containers' names. Another workspace may run a job, or an
+    endpoint, of that name at the same time: its folder is another one.
+    """
+    return f"stepbridge-{job}-{hashlib.sha256(bytes(folder)).hexdigest()[:8]}"

@@ -178,7 +178,7 @@ def _container(
     app = job.app_specification
     isolated = job.network_config.enable_network_isolation
     return ContainerSpec(
-        name=container_name(context.name, host),
+        name=container_name(context, host),
         image=context.image,
         entrypoint=tuple(app.container_entrypoint) or None,
         command=tuple(app.container_arguments) or (() if app.container_entrypoint else None),

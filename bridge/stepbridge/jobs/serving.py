@@ -319,7 +319,7 @@ def _container_spec(
 ) -> ContainerSpec:
     has_entrypoint = bool(context.image_config.entrypoint)
     return ContainerSpec(
-        name=container_name(context.name, host),
+        name=container_name(context, host),
         image=context.image,
         entrypoint=None if has_entrypoint else ("/bin/sh", "-c", _LAUNCH),
         command=("serve",) if has_entrypoint else (),

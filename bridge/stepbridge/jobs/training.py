@@ -228,7 +228,7 @@ def _container(
         mounts.append(Mount(kept, job.checkpoint_config.local_path))
     entrypoint, command = _command(job, context)
     return ContainerSpec(
-        name=container_name(context.name, host),
+        name=container_name(context, host),
         image=context.image,
         entrypoint=entrypoint,
         command=command,
