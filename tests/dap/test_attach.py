@@ -40,6 +40,20 @@ async def cli_run(project: Path) -> AsyncIterator[asyncio.subprocess.Process]:
     await process.communicate()
 
 
+async def attached(server: Server, arguments: dict[str, str], script: str) -> DapClient:
+    """A client of a run's step, whose Python starts some time after the run."""
+    async with asyncio.timeout(60):
+        while True:
+            client = await server.client()
+            try:
+                await client.attach(arguments, breakpoints={script: [3]})
+            except RequestFailed:
+                await client.close()
+                await asyncio.sleep(0.2)
+            else:
+                return client
+
+
 async def test_a_step_of_the_command_lines_run(
     server: Server, project: Path, cli_run: asyncio.subprocess.Process
 ) -> None:
@@ -48,15 +62,7 @@ async def test_a_step_of_the_command_lines_run(
         if b"Prepare: started" in line:
             break
     script = str(project / "prepare.py")
-    async with asyncio.timeout(60):
-        while True:  # its Python starts some time after the step
-            client = await server.client()
-            try:
-                await client.attach({"execution": "latest", "step": "Prepare"}, breakpoints={script: [3]})
-                break
-            except RequestFailed:
-                await client.close()
-                await asyncio.sleep(0.2)
+    client = await attached(server, {"execution": "latest", "step": "Prepare"}, script)
     path, line, top, _ = await client.where()
     assert (path, line) == (script, 3)
     assert int((await client.local_variables(top["id"]))["tick"]) >= 0
@@ -69,15 +75,7 @@ async def test_the_only_step_that_runs_need_not_be_named(
     server: Server, project: Path, cli_run: asyncio.subprocess.Process
 ) -> None:
     script = str(project / "prepare.py")
-    async with asyncio.timeout(60):
-        while True:
-            client = await server.client()
-            try:
-                await client.attach({"execution": "latest"}, breakpoints={script: [3]})
-                break
-            except RequestFailed:
-                await client.close()
-                await asyncio.sleep(0.2)
+    client = await attached(server, {"execution": "latest"}, script)
     path, line, _, _ = await client.where()
     assert (path, line) == (script, 3)
     await client.set_breakpoints(script, [])

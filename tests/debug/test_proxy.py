@@ -7,30 +7,14 @@ import socket
 from typing import Any
 
 import pytest
+from stepbridge.debug.control import DebugStream
 from stepbridge.debug.dap_frames import FrameStream, decode
 from stepbridge.debug.proxy import Proxy
 
 
-class Socket:
-    """One end of a connection, as a `ByteStream`."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader = reader
-        self._writer = writer
-
-    async def write(self, data: bytes) -> None:
-        self._writer.write(data)
-        await self._writer.drain()
-
-    async def close(self) -> None:
-        self._writer.close()
-
-
-async def connection() -> tuple[Socket, Socket]:
-    left, right = socket.socketpair()
-    return Socket(*await asyncio.open_connection(sock=left)), Socket(
-        *await asyncio.open_connection(sock=right)
-    )
+async def connection() -> tuple[DebugStream, DebugStream]:
+    ends = [await asyncio.open_connection(sock=end) for end in socket.socketpair()]
+    return DebugStream(*ends[0]), DebugStream(*ends[1])
 
 
 async def messages(client: FrameStream, count: int) -> list[dict[str, Any]]:

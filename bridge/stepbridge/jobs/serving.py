@@ -265,8 +265,8 @@ def serving_containers(
         variables |= environment or {}
         # artifacts that are no archive are hard links to the store's own files
         mount = Mount(folder / "model", MODEL, read_only=not _is_archive(container.data))
-        spec = _container_spec(context.with_image(container.image), host, mount, variables)
-        specs.append(replace(spec, gpus=gpus_of(instance_type)))
+        image = context.with_image(container.image)
+        specs.append(_container_spec(image, host, mount, variables, instance_type))
         shown_to = host if len(model.hosts) > 1 else ""
         code += [CodeMapping(item.local, item.remote, shown_to) for item in mappings]
     return Served(tuple(specs), _SERVERS, tuple(dict.fromkeys(code)), _notices(model))
@@ -289,8 +289,8 @@ def _multi_model_container(model: Model, context: JobContext, instance_type: str
             models.place(relative)
     environment = {**container.environment, "SAGEMAKER_MULTI_MODEL": "true"}
     mount = Mount(folder, MODELS)
-    spec = _container_spec(context.with_image(container.image), "algo-1", mount, environment)
-    spec = replace(spec, gpus=gpus_of(instance_type))
+    image = context.with_image(container.image)
+    spec = _container_spec(image, "algo-1", mount, environment, instance_type)
     return Served((spec,), _SERVERS, tuple(dict.fromkeys(code)), _notices(model), models)
 
 
@@ -315,7 +315,7 @@ def _container_files(
 
 
 def _container_spec(
-    context: JobContext, host: str, artifacts: Mount, values: Mapping[str, str]
+    context: JobContext, host: str, artifacts: Mount, values: Mapping[str, str], instance_type: str
 ) -> ContainerSpec:
     has_entrypoint = bool(context.image_config.entrypoint)
     return ContainerSpec(
@@ -335,6 +335,7 @@ def _container_spec(
         aliases=(host,),
         labels={**context.labels, "stepbridge.host": host},
         ports={PORT: 0},
+        gpus=gpus_of(instance_type),
     )
 
 

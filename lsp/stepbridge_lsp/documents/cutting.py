@@ -113,9 +113,10 @@ HEADER = re.compile(
 
 def clauses_of(text: bytes, indent: int) -> list[Clause]:
     """The blocks of a compound statement, found by indentation alone; none for a simple statement."""
-    if not HEADER.match(text):
-        return []
-    strings = _string_regions(text, 0, len(text)) or []
+    return _clauses(text, indent, _string_regions(text, 0, len(text)) or []) if HEADER.match(text) else []
+
+
+def _clauses(text: bytes, indent: int, strings: list[tuple[int, int]]) -> list[Clause]:
     within = 0  # the string that ends behind the present line, or the next one
     clauses: list[Clause] = []
     body: tuple[int, int] | None = None  # offset and indentation of the present block
@@ -145,10 +146,9 @@ def clauses_of(text: bytes, indent: int) -> list[Clause]:
 
 def sole_body(text: bytes, indent: int) -> Clause | None:
     """The block of a compound statement that has just one; None for others, and where lines cannot tell."""
-    clauses = clauses_of(text, indent)
-    if len(clauses) != 1 or clauses[0].end != len(text) or _string_regions(text, 0, len(text)) is None:
-        return None
-    return clauses[0]
+    strings = _string_regions(text, 0, len(text)) if HEADER.match(text) else None
+    clauses = _clauses(text, indent, strings) if strings is not None else []
+    return clauses[0] if len(clauses) == 1 and clauses[0].end == len(text) else None
 
 
 def stays_inside(source: bytes, start: int, end: int, indent: int) -> bool:

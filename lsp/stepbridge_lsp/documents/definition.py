@@ -36,11 +36,11 @@ from stepbridge_lsp.values import Const, Value
 
 from .json_text import JsonText
 from .python import encode, key_of
+from .remembered import Remembered
 
 _TYPES = ("String", "Integer", "Float", "Boolean")
 _BRANCHES = (("IfSteps", True), ("ElseSteps", False))
 _BRANCHES_OF = frozenset({("Arguments", "IfSteps"), ("Arguments", "ElseSteps")})
-_REMEMBERED = 5_000  # steps
 _DEEPEST = 60
 
 
@@ -370,26 +370,15 @@ class _Builder:
 
 
 class _References:
-    """The references of a definition's steps, remembered by the identity of a step's object, which the reader
-    keeps while its text stays as it is.
-    """
+    """The references of a definition; those of a step are remembered."""
 
     def __init__(self) -> None:
-        self._known: dict[int, tuple[JSON, tuple[tuple[Pointer, str], ...]]] = {}
-
-    def of(self, step: JSON) -> tuple[tuple[Pointer, str], ...]:
-        """Pointers within a step to the texts of its references, with the texts."""
-        known = self._known.get(id(step))
-        if known is None:
-            if len(self._known) >= _REMEMBERED:
-                self._known.clear()
-            known = self._known[id(step)] = step, tuple(_gets(step, ()))
-        return known[1]
+        self._steps = Remembered(lambda step: tuple(_gets(step, ())))
 
     def of_one(self, step: JSON) -> Iterator[tuple[Pointer, str]]:
         """Those of a step without those of the steps in its branches."""
         condition = isinstance(step, dict) and step.get("Type") == "Condition"
-        for pointer, text in self.of(step):
+        for pointer, text in self._steps.of(step):
             if not (condition and pointer[:2] in _BRANCHES_OF):
                 yield pointer, text
 
@@ -399,7 +388,7 @@ class _References:
         rest = {key: value for key, value in root.items() if key != "Steps"}
         yield from _gets(rest if isinstance(steps, list) else root, ())
         for index, step in enumerate(steps if isinstance(steps, list) else []):
-            for pointer, text in self.of(step):
+            for pointer, text in self._steps.of(step):
                 yield ("Steps", index, *pointer), text
 
 

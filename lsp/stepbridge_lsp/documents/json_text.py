@@ -17,12 +17,15 @@ import tree_sitter
 from stepbridge.definition.reading import Reader
 from stepbridge.definition.values import JSON, UNKNOWN, Pointer
 
+from .remembered import Remembered
+
 _MOST_BROKEN = 400_000  # bytes; the forgiving parser is slow, and a huge broken text is only reported as such
 _DEEPEST = 200
 
 TsNode = Any
+# Places within a step, of a value or of the key before it, counted from the step's start: where an edit left
+# the step as it was, so are they.
 _Places = dict[tuple[Pointer, bool], tuple[int, int] | None]
-_REMEMBERED = 5_000  # steps
 
 
 @cache
@@ -33,23 +36,8 @@ def _parser() -> tree_sitter.Parser:
     return tree_sitter.Parser(tree_sitter.Language(tree_sitter_json.language()))
 
 
-class StepPlaces:
-    """Places within the steps of a definition, counted from the start of each: a step that an edit left as it
-    was has them where they were. The reader gives the same object for the same text of a step, by which it is
-    known again.
-    """
-
-    def __init__(self) -> None:
-        self._known: dict[int, tuple[JSON, _Places]] = {}
-
-    def of(self, step: JSON) -> _Places:
-        """What is known of a step; the caller adds to it."""
-        known = self._known.get(id(step))
-        if known is None:
-            if len(self._known) >= _REMEMBERED:
-                self._known.clear()
-            known = self._known[id(step)] = step, {}
-        return known[1]
+def _nothing_yet(part: JSON) -> _Places:
+    return {}
 
 
 @dataclass
@@ -64,7 +52,7 @@ class JsonText:
     _forgiven: _Forgiven | None = None
     _nodes: dict[Pointer, TsNode] = field(default_factory=dict)
     _members: dict[int, dict[str | int | None, TsNode]] = field(default_factory=dict)
-    _steps: StepPlaces = field(default_factory=StepPlaces)
+    _steps: Remembered[_Places] = field(default_factory=lambda: Remembered(_nothing_yet))
 
     def edit(self, start: int, old_end: int, text: bytes) -> JsonText:
         """The text with the bytes between two offsets replaced."""

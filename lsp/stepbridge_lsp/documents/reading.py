@@ -20,7 +20,6 @@ from msgspec import Struct
 
 from . import syntax as s
 from .cutting import (
-    HEADER,
     Clause,
     assigned_names,
     clauses_of,
@@ -272,9 +271,7 @@ class Reader:
 
     def _compound(self, text: bytes, indent: int, depth: int) -> Compound | None:
         """A statement of a header and one block, which are read apart; None for others."""
-        if depth >= _DEEPEST or not HEADER.match(text):
-            return None
-        body = sole_body(text, indent)
+        body = sole_body(text, indent) if depth < _DEEPEST else None
         if body is None:
             return None
         found = self._parse(text[: body.body]) or self._mend(text[: body.body])
